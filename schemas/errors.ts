@@ -1,0 +1,117 @@
+/**
+ * Every error of Hutong is an {@link ExchangeError} with a stable code from this one table. A code tells three things that a
+ * caller acts on: the HTTP status, whether trying again unchanged can help, and one sentence in English and Chinese.
+ * "Cannot be checked now" (retry) is never the same code as "checked and wrong".
+ */
+
+export type ErrorRow = { readonly status: number; readonly retry: boolean; readonly en: string; readonly zh: string }
+
+const row = (status: number, retry: boolean, en: string, zh: string): ErrorRow => ({ status, retry, en, zh })
+
+export const ERRORS = {
+  // tokens (RFC 7515, RFC 7519, RFC 8725)
+  TOKEN_MALFORMED: row(400, false, 'The token is not a well-formed compact JWS.', '令牌不是格式正确的紧凑 JWS。'),
+  TOKEN_TOO_LARGE: row(413, false, 'The token is larger than allowed.', '令牌超过允许的大小。'),
+  TOKEN_HEADER_FORBIDDEN: row(400, false, 'The token header carries a member that is not allowed.', '令牌头部带有不允许的成员。'),
+  TOKEN_TYPE_FOREIGN: row(400, false, 'The token is of another type than expected here.', '令牌类型与此处要求不符。'),
+  TOKEN_ALGORITHM_REFUSED: row(400, false, 'The signature algorithm is not accepted.', '不接受该签名算法。'),
+  TOKEN_CLAIM_INVALID: row(400, false, 'A claim of the token is missing or wrong.', '令牌的某个声明缺失或有误。'),
+  TOKEN_SIGNATURE_INVALID: row(400, false, 'The signature does not verify.', '签名验证不通过。'),
+  FEDERATION_FOREIGN: row(403, false, 'The token belongs to another federation.', '令牌属于其他联盟。'),
+  MEMBER_UNKNOWN: row(403, false, 'The member is not in the federation.', '该成员不在联盟之中。'),
+  KEY_UNKNOWN: row(403, false, 'The key is not known for this member.', '该成员名下没有此密钥。'),
+  KEY_OUT_OF_RANGE: row(403, false, 'The key is not valid for this position of the log.', '该密钥对日志链的此位置无效。'),
+  MEMBERSHIP_BEHIND: row(
+    503,
+    true,
+    'This holder is behind the membership position that the envelope names.',
+    '本持有方的成员信息落后于信封所指位置。',
+  ),
+
+  // logs
+  SUBJECT_MISMATCH: row(403, false, 'The envelope came under a subject that is not its own.', '信封出现在不属于它的主题下。'),
+  DATASET_UNKNOWN: row(404, false, 'There is no such dataset.', '没有这个数据集。'),
+  DATASET_NOT_ALLOWED: row(403, false, 'The origin may not write this dataset.', '该来源无权写入此数据集。'),
+  AUDIENCE_NOT_ALLOWED: row(403, false, 'The origin may not address this audience.', '该来源无权使用此范围。'),
+  LOG_UNKNOWN: row(404, false, 'No such log is held here.', '此处没有这条日志链。'),
+  LOG_GAP: row(409, true, 'Envelopes before this one are missing.', '此信封之前有缺失的信封。'),
+  LOG_FORK: row(409, false, 'The log already holds another statement at this position.', '日志链的此位置已有另一份声明。'),
+  LOG_CHAIN_BROKEN: row(409, false, 'The envelope does not follow the one before it.', '信封与前一信封不相衔接。'),
+  ENVELOPE_UNKNOWN: row(404, false, 'There is no envelope at this position here.', '此处该位置没有信封。'),
+  RANGE_INVALID: row(400, false, 'The range of positions is not valid.', '位置区间无效。'),
+
+  // bodies and records
+  BODY_TOO_LARGE: row(413, false, 'The body is larger than allowed.', '内容超过允许的大小。'),
+  BODY_ENCODING_UNKNOWN: row(415, false, 'The encoding of the body is not understood.', '无法识别内容的编码方式。'),
+  BODY_DIGEST_MISMATCH: row(400, false, 'The body is not the one that the envelope names.', '内容与信封所记摘要不符。'),
+  BODY_NOT_IJSON: row(400, false, 'The body is not I-JSON (RFC 7493).', '内容不是 I-JSON（RFC 7493）。'),
+  BODY_MALFORMED: row(400, false, 'The body is not a batch of records.', '内容不是一批记录。'),
+  SCHEMA_MAJOR_UNKNOWN: row(422, false, 'This major version of the schema is not spoken here.', '此处不支持该模式的主版本。'),
+  RECORD_NOT_IJSON: row(422, false, 'The record is not I-JSON (RFC 7493).', '记录不是 I-JSON（RFC 7493）。'),
+  RECORD_SCHEMA_INVALID: row(422, false, 'The record does not match its schema.', '记录不符合其模式。'),
+  RECORD_NOT_STORABLE: row(422, false, 'The database refuses the record.', '数据库拒绝存储该记录。'),
+  RECORD_UNKNOWN: row(404, false, 'There is no such record here.', '此处没有这条记录。'),
+  RECORD_TOO_LARGE: row(413, false, 'The record is larger than one envelope can carry.', '记录超过单个信封的容量。'),
+
+  // rows of local trading systems
+  ADAPTER_UNKNOWN: row(404, false, 'There is no such adapter.', '没有这个适配器。'),
+  MAPPING_INVALID: row(400, false, 'The mapping file is not valid.', '映射文件无效。'),
+  FILE_MALFORMED: row(400, false, 'The file cannot be read in the stated format.', '文件无法按所述格式读取。'),
+  FILE_ENCODING_INVALID: row(400, false, 'The file is not in the stated character encoding.', '文件与所述字符编码不符。'),
+  ROW_MALFORMED: row(422, false, 'The row cannot be read.', '该行无法读取。'),
+  ROW_FIELD_MISSING: row(422, false, 'A required field of the row is empty.', '该行的必填字段为空。'),
+  ROW_FIELD_INVALID: row(422, false, 'A field of the row cannot be mapped.', '该行的某字段无法映射。'),
+  ROW_PARENT_MISSING: row(409, true, 'The row waits for its parent.', '该行在等待其上级数据。'),
+
+  // requests
+  REQUEST_INVALID: row(400, false, 'The request is not valid.', '请求无效。'),
+  REQUEST_TOO_LARGE: row(413, false, 'The request is larger than allowed.', '请求超过允许的大小。'),
+  REQUEST_UNAUTHORIZED: row(401, false, 'The request carries no valid credential.', '请求没有有效凭证。'),
+  REQUEST_RATE_LIMITED: row(429, true, 'Too many requests; try again later.', '请求过于频繁，请稍后再试。'),
+  CURSOR_INVALID: row(400, false, 'The page cursor is not one that was given out here.', '分页游标不是此处给出的。'),
+  ROUTE_UNKNOWN: row(404, false, 'There is no such address.', '没有这个地址。'),
+  STORY_CONFLICT: row(409, false, 'The state does not allow this now.', '当前状态不允许此操作。'),
+  INTERNAL: row(500, true, 'Something went wrong here; the log has the details.', '内部出错，详见日志。'),
+
+  // the ground both programs stand on
+  CONFIG_INVALID: row(500, false, 'The configuration is not valid.', '配置无效。'),
+  KEY_FILE_INVALID: row(500, false, 'The key file cannot be used.', '密钥文件无法使用。'),
+  MEMBERSHIP_FILE_INVALID: row(500, false, 'The membership file is not valid.', '成员文件无效。'),
+  PROGRAM_UNKNOWN: row(404, false, 'No hub or node of that name is known here.', '此处没有这个枢纽或节点。'),
+  PROGRAM_UNREACHABLE: row(503, true, 'The program does not answer.', '程序没有应答。'),
+  DIRECTORY_IN_USE: row(409, false, 'The data directory is in use by a running program.', '数据目录正被运行中的程序使用。'),
+  DATABASE_UNAVAILABLE: row(503, true, 'The database cannot be reached.', '无法连接数据库。'),
+  DATABASE_NOT_FOUND: row(500, false, 'No PostgreSQL server can be started here.', '此处无法启动 PostgreSQL 服务器。'),
+  BROKER_UNAVAILABLE: row(503, true, 'The broker cannot be reached.', '无法连接消息代理。'),
+  BROKER_NOT_FOUND: row(500, false, 'No nats-server can be found or fetched.', '找不到也取不到 nats-server。'),
+} as const satisfies { readonly [code: string]: ErrorRow }
+
+export type ErrorCode = keyof typeof ERRORS
+
+/** What a caller may know about a fault: names, expectations and positions, never bodies, keys, tokens or personal identifiers. */
+export type ErrorDetail = { readonly [name: string]: string | number | boolean | null | readonly string[] }
+
+export class ExchangeError extends Error {
+  override readonly name = 'ExchangeError'
+  readonly code: ErrorCode
+  /** What was expected and what came, in one English sentence; the table's sentence is the title. */
+  readonly reason: string
+  readonly detail: ErrorDetail
+
+  constructor(code: ErrorCode, reason: string, options: { detail?: ErrorDetail; cause?: unknown } = {}) {
+    super(`${code}: ${reason}`, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.reason = reason
+    this.detail = options.detail ?? {}
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status
+  }
+
+  get retry(): boolean {
+    return ERRORS[this.code].retry
+  }
+}
+
+export const isExchangeError = (error: unknown): error is ExchangeError => error instanceof ExchangeError
