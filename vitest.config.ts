@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { CountReporter } from './conformance/count-reporter.ts'
 
 export default defineConfig({
   test: {
@@ -22,6 +23,6 @@ export default defineConfig({
       },
     ],
     maxWorkers: 2,
-    reporters: ['default', './conformance/count-reporter.ts'],
+    reporters: ['default', new CountReporter()],
   },
 })

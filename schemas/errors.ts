@@ -38,7 +38,6 @@ export const ERRORS = {
   LOG_FORK: row(409, false, 'The log already holds another statement at this position.', '日志链的此位置已有另一份声明。'),
   LOG_CHAIN_BROKEN: row(409, false, 'The envelope does not follow the one before it.', '信封与前一信封不相衔接。'),
   ENVELOPE_UNKNOWN: row(404, false, 'There is no envelope at this position here.', '此处该位置没有信封。'),
-  RANGE_INVALID: row(400, false, 'The range of positions is not valid.', '位置区间无效。'),
 
   // bodies and records
   BODY_TOO_LARGE: row(413, false, 'The body is larger than allowed.', '内容超过允许的大小。'),
@@ -52,6 +51,7 @@ export const ERRORS = {
   RECORD_NOT_STORABLE: row(422, false, 'The database refuses the record.', '数据库拒绝存储该记录。'),
   RECORD_UNKNOWN: row(404, false, 'There is no such record here.', '此处没有这条记录。'),
   RECORD_TOO_LARGE: row(413, false, 'The record is larger than one envelope can carry.', '记录超过单个信封的容量。'),
+  DEAL_CODE_MALFORMED: row(422, false, 'The text is not a unified deal code.', '该文本不是统一交易标识码。'),
 
   // rows of local trading systems
   ADAPTER_UNKNOWN: row(404, false, 'There is no such adapter.', '没有这个适配器。'),
@@ -61,27 +61,29 @@ export const ERRORS = {
   ROW_MALFORMED: row(422, false, 'The row cannot be read.', '该行无法读取。'),
   ROW_FIELD_MISSING: row(422, false, 'A required field of the row is empty.', '该行的必填字段为空。'),
   ROW_FIELD_INVALID: row(422, false, 'A field of the row cannot be mapped.', '该行的某字段无法映射。'),
-  ROW_PARENT_MISSING: row(409, true, 'The row waits for its parent.', '该行在等待其上级数据。'),
 
   // requests
   REQUEST_INVALID: row(400, false, 'The request is not valid.', '请求无效。'),
   REQUEST_TOO_LARGE: row(413, false, 'The request is larger than allowed.', '请求超过允许的大小。'),
+  REQUEST_MEDIA_TYPE_REFUSED: row(415, false, 'The media type of the body is not accepted here.', '此处不接受该内容类型。'),
   REQUEST_UNAUTHORIZED: row(401, false, 'The request carries no valid credential.', '请求没有有效凭证。'),
   REQUEST_RATE_LIMITED: row(429, true, 'Too many requests; try again later.', '请求过于频繁，请稍后再试。'),
   CURSOR_INVALID: row(400, false, 'The page cursor is not one that was given out here.', '分页游标不是此处给出的。'),
   ROUTE_UNKNOWN: row(404, false, 'There is no such address.', '没有这个地址。'),
-  STORY_CONFLICT: row(409, false, 'The state does not allow this now.', '当前状态不允许此操作。'),
   INTERNAL: row(500, true, 'Something went wrong here; the log has the details.', '内部出错，详见日志。'),
 
   // the ground both programs stand on
   CONFIG_INVALID: row(500, false, 'The configuration is not valid.', '配置无效。'),
   KEY_FILE_INVALID: row(500, false, 'The key file cannot be used.', '密钥文件无法使用。'),
   MEMBERSHIP_FILE_INVALID: row(500, false, 'The membership file is not valid.', '成员文件无效。'),
+  ADDRESS_UNAVAILABLE: row(500, false, 'The address to listen on cannot be used.', '无法使用该监听地址。'),
   PROGRAM_UNKNOWN: row(404, false, 'No hub or node of that name is known here.', '此处没有这个枢纽或节点。'),
   PROGRAM_UNREACHABLE: row(503, true, 'The program does not answer.', '程序没有应答。'),
+  PROGRAM_FAILED: row(500, false, 'A program ended or hung while it was starting.', '程序在启动过程中退出或停滞。'),
   DIRECTORY_IN_USE: row(409, false, 'The data directory is in use by a running program.', '数据目录正被运行中的程序使用。'),
   DATABASE_UNAVAILABLE: row(503, true, 'The database cannot be reached.', '无法连接数据库。'),
   DATABASE_NOT_FOUND: row(500, false, 'No PostgreSQL server can be started here.', '此处无法启动 PostgreSQL 服务器。'),
+  DATABASE_NEWER: row(500, false, 'The database was made by a newer version of this program.', '数据库由本程序的更新版本建立。'),
   BROKER_UNAVAILABLE: row(503, true, 'The broker cannot be reached.', '无法连接消息代理。'),
   BROKER_NOT_FOUND: row(500, false, 'No nats-server can be found or fetched.', '找不到也取不到 nats-server。'),
 } as const satisfies { readonly [code: string]: ErrorRow }

@@ -1,0 +1,41 @@
+/** What the hub reports, one function for each business event: a line in the log and a number for the metrics. */
+import type { LedgerEvents } from '../runtime/ledger/events.ts'
+import type { Logger } from '../runtime/log.ts'
+import { meter } from '../runtime/telemetry.ts'
+import { formatLogId, formatPosition, type LogHead, type LogId } from '../schemas/log.ts'
+
+export type HubEvents = LedgerEvents & {
+  receipted(log: LogId, head: LogHead): void
+  streamsReady(origins: number): void
+  streamsFailed(error: unknown): void
+  headRefused(error: unknown): void
+}
+
+export function createEvents(logger: Logger): HubEvents {
+  const arrived = meter().createCounter('hutong.hub.envelopes', { description: 'entries that arrived, by outcome' })
+  const receipts = meter().createCounter('hutong.hub.receipts', { description: 'receipts signed' })
+  return {
+    arrived(origin, outcome) {
+      arrived.add(1, { origin, outcome: outcome.kind })
+      if (outcome.kind === 'refused')
+        logger.warn({ origin, code: outcome.error.code, reason: outcome.error.reason }, 'entry refused and quarantined')
+      else if (outcome.kind === 'gap')
+        logger.warn({ log: formatLogId(outcome.log), missing: outcome.missing }, 'entries are missing')
+      else if (outcome.kind === 'accepted' && outcome.refusal !== null) {
+        logger.warn(
+          { log: formatLogId(outcome.log), at: formatPosition(outcome.head), code: outcome.refusal.code },
+          'entry takes its place, not applied',
+        )
+      }
+    },
+    repaired: (log, added) => logger.info({ log: formatLogId(log), added }, 'log repaired'),
+    failed: (origin, error) => logger.error({ origin, err: error }, 'cannot go on now, will try again'),
+    receipted(log, head) {
+      receipts.add(1, { origin: log.origin })
+      logger.debug({ log: formatLogId(log), at: formatPosition(head) }, 'receipt signed')
+    },
+    streamsReady: origins => logger.info({ origins }, 'streams and consumers are in place'),
+    streamsFailed: error => logger.error({ err: error }, 'streams and consumers cannot be made now, will try again'),
+    headRefused: error => logger.warn({ err: error }, 'head refused'),
+  }
+}

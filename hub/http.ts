@@ -1,0 +1,73 @@
+/** The hub's HTTP: its ledger, its members, its health. Builds the server; does not listen. */
+
+import type { FastifyInstance } from 'fastify'
+import { type Kysely, sql } from 'kysely'
+import type { HealthCheck } from '../runtime/http/health.ts'
+import { buildServer } from '../runtime/http/server.ts'
+import type { Follower } from '../runtime/ledger/follower.ts'
+import type { HeadListener } from '../runtime/ledger/heads.ts'
+import { addLedgerRoutes } from '../runtime/ledger/routes.ts'
+import type { Logger } from '../runtime/log.ts'
+import type { Broker } from '../runtime/nats.ts'
+import type { Membership } from '../schemas/membership.ts'
+import type { StreamKeeper } from './ledger/streams.ts'
+import type { HubTables } from './tables.ts'
+
+type Parts = {
+  readonly db: Kysely<HubTables>
+  readonly membership: () => Membership
+  readonly broker: Broker
+  readonly streams: StreamKeeper
+  readonly followers: readonly Follower[]
+  readonly heads: HeadListener
+  readonly clock: () => Date
+  readonly logger: Logger
+}
+
+const troubleCheck = (name: string, zh: string, todo: string, trouble: () => string | null): HealthCheck => ({
+  name,
+  zh,
+  run: async () => {
+    const reason = trouble()
+    return reason === null ? { ok: true } : { ok: false, reason, todo }
+  },
+})
+
+export async function buildHttp(parts: Parts): Promise<FastifyInstance> {
+  const { db, membership, broker, streams, followers, logger } = parts
+  const checks: HealthCheck[] = [
+    {
+      name: 'database',
+      zh: '数据库可写',
+      run: async () => {
+        await sql`SELECT 1`.execute(db)
+        return { ok: true }
+      },
+    },
+    troubleCheck('broker', '已连接消息代理', 'see whether the broker runs and admits the hub', broker.trouble),
+    troubleCheck('streams', '流与消费者就绪', 'see the log of the hub for what the broker refuses', streams.trouble),
+    troubleCheck(
+      'followers',
+      '正在读取各来源',
+      'see the log of the hub',
+      () => followers.map(one => one.trouble()).find(Boolean) ?? null,
+    ),
+  ]
+  const server = await buildServer({
+    program: 'hub',
+    logger,
+    openapi: { title: 'Hutong hub', titleZh: '互通枢纽', version: '1.0.0' },
+    checks,
+  })
+  addLedgerRoutes(server, { db, heads: () => parts.heads, own: null, clock: parts.clock })
+  server.get('/v1/members', { schema: { summary: 'Members and their public keys', tags: ['membership'] } }, async () => {
+    const { fed, position, members, hubKeys } = membership()
+    return {
+      fed,
+      position,
+      hub: { keys: hubKeys.map(key => key.kid) },
+      members: [...members.values()].map(({ keys, ...member }) => ({ ...member, keys: keys.map(key => key.kid) })),
+    }
+  })
+  return server
+}

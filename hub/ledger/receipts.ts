@@ -1,0 +1,52 @@
+/** Signs what the ledger holds. A receipt goes out after the transaction that it speaks of, and again whenever its origin asks. */
+import { headers, type Msg } from '@nats-io/transport-node'
+import type { Kysely } from 'kysely'
+import { readLogs } from '../../runtime/ledger/ledger.ts'
+import type { Outcome } from '../../runtime/ledger/receiver.ts'
+import type { LedgerTables } from '../../runtime/ledger/tables.ts'
+import { type Broker, withTrace } from '../../runtime/nats.ts'
+import { formatLogId, type LogHead, type LogId } from '../../schemas/log.ts'
+import { sealReceipt } from '../../schemas/statements.ts'
+import { hubQuestionFilter, receiptSubject } from '../../schemas/subjects.ts'
+import type { Signer } from '../../schemas/tokens.ts'
+import type { HubEvents } from '../events.ts'
+
+export type Receipts = Disposable & { settled(outcomes: readonly Outcome[]): Promise<void> }
+
+export function startReceipts(options: {
+  readonly broker: Broker
+  readonly db: Kysely<LedgerTables>
+  readonly fed: string
+  readonly signer: Signer
+  readonly clock: () => Date
+  readonly events: HubEvents
+}): Receipts {
+  const { broker, db, fed, signer, events } = options
+  const seal = (log: LogId, head: LogHead): Promise<string> => sealReceipt(log, head, { fed, signer, now: options.clock() })
+
+  async function answer(message: Msg): Promise<void> {
+    const asker = message.subject.split('.').at(-1)
+    const states = (await readLogs(db)).filter(state => state.log.origin === asker)
+    const tokens = await Promise.all(states.flatMap(({ log, head }) => (head === null ? [] : [seal(log, head)])))
+    message.respond(JSON.stringify(tokens))
+  }
+
+  const questions = broker.connection.subscribe(hubQuestionFilter('receipts'), {
+    callback: (error, message) => {
+      if (error === null) void answer(message).catch(failure => events.failed('hub', failure))
+    },
+  })
+
+  return {
+    /** One receipt for each log that moved: the last position of the group speaks for those before it. */
+    async settled(outcomes) {
+      const last = new Map<string, { log: LogId; head: LogHead }>()
+      for (const outcome of outcomes) if (outcome.kind === 'accepted') last.set(formatLogId(outcome.log), outcome)
+      for (const { log, head } of last.values()) {
+        broker.connection.publish(receiptSubject(log.origin), await seal(log, head), { headers: withTrace(headers()) })
+        events.receipted(log, head)
+      }
+    },
+    [Symbol.dispose]: () => questions.unsubscribe(),
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * The road: one stream for each origin, one durable consumer for each reader of it with the audiences that the reader belongs to.
+ * They are made anew whenever they are missing, so that a wiped or replaced broker comes back by itself: nothing of value lives there.
+ */
+import {
+  AckPolicy,
+  DeliverPolicy,
+  DiscardPolicy,
+  type JetStreamManager,
+  RetentionPolicy,
+  StorageType,
+  type StreamConfig,
+} from '@nats-io/jetstream'
+import { type Broker, seconds } from '../../runtime/nats.ts'
+import { audiencesRead, type Member, type Membership } from '../../schemas/membership.ts'
+import { audienceFilter, consumerName, originSubjects, streamName } from '../../schemas/subjects.ts'
+import type { HubEvents } from '../events.ts'
+
+const CHECK_MS = 5000
+const KEEP_DAYS = 7
+/** a body of 768 KiB and its headers */
+const MESSAGE_BYTES = 800 * 1024
+/** what a reader may hold without having written it to its database */
+const UNACKNOWLEDGED = 96
+export const HUB_READER = 'hub'
+
+export type StreamKeeper = AsyncDisposable & { trouble(): string | null; ready(): Promise<void> }
+
+export function keepStreams(options: {
+  readonly broker: Broker
+  readonly membership: () => Membership
+  readonly replicas: number
+  readonly maxBytes: number
+  readonly events: HubEvents
+}): StreamKeeper {
+  const { broker, events } = options
+  let trouble: string | null = 'streams are not made yet'
+  const { promise: first, resolve: ready } = Promise.withResolvers<void>()
+
+  const streamConfig = (origin: string) =>
+    ({
+      name: streamName(origin),
+      subjects: [originSubjects(origin)],
+      storage: StorageType.File,
+      retention: RetentionPolicy.Limits,
+      discard: DiscardPolicy.Old,
+      max_age: seconds(KEEP_DAYS * 86_400),
+      max_bytes: options.maxBytes,
+      max_msg_size: MESSAGE_BYTES,
+      duplicate_window: seconds(120),
+      num_replicas: options.replicas,
+      deny_delete: true,
+      deny_purge: true,
+      allow_rollup_hdrs: false,
+      allow_direct: false,
+    }) satisfies Partial<StreamConfig>
+
+  async function keepConsumer(manager: JetStreamManager, origin: string, reader: string, filters: string[]): Promise<void> {
+    await manager.consumers.add(streamName(origin), {
+      durable_name: consumerName(reader),
+      ack_policy: AckPolicy.Explicit,
+      ack_wait: seconds(60),
+      deliver_policy: DeliverPolicy.All,
+      max_ack_pending: UNACKNOWLEDGED,
+      filter_subjects: filters,
+    })
+  }
+
+  async function keepOrigin(manager: JetStreamManager, origin: Member, members: readonly Member[]): Promise<void> {
+    await manager.streams.add(streamConfig(origin.code))
+    await keepConsumer(manager, origin.code, HUB_READER, [originSubjects(origin.code)])
+    for (const reader of members) {
+      if (reader.code === origin.code) continue
+      await keepConsumer(
+        manager,
+        origin.code,
+        reader.code,
+        audiencesRead(reader).map(audience => audienceFilter(origin.code, audience)),
+      )
+    }
+  }
+
+  async function keep(): Promise<void> {
+    try {
+      const manager = await broker.manager()
+      const members = [...options.membership().members.values()]
+      for (const origin of members) await keepOrigin(manager, origin, members)
+      if (trouble !== null) events.streamsReady(members.length)
+      trouble = null
+      ready()
+    } catch (error) {
+      if (trouble === null || trouble === 'streams are not made yet') events.streamsFailed(error)
+      trouble = error instanceof Error ? error.message : String(error)
+    }
+  }
+
+  let working = keep()
+  const timer = setInterval(() => {
+    working = working.then(keep)
+  }, CHECK_MS)
+  return {
+    trouble: () => trouble,
+    ready: () => first,
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer)
+      await working
+    },
+  }
+}

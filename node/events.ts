@@ -1,0 +1,53 @@
+/** What a node reports, one function for each business event: a line in the log and a number for the metrics. */
+import type { LedgerEvents } from '../runtime/ledger/events.ts'
+import type { Logger } from '../runtime/log.ts'
+import { meter } from '../runtime/telemetry.ts'
+import { formatLogId, formatPosition, type LogHead, type LogId } from '../schemas/log.ts'
+
+export type NodeEvents = LedgerEvents & {
+  sealed(log: LogId, records: number): void
+  published(log: LogId, entries: number): void
+  receipted(log: LogId, head: LogHead): void
+  receiptRefused(reason: string): void
+  resent(log: LogId): void
+  headRefused(error: unknown): void
+  ingested(adapter: string, sum: { readonly rows: number; readonly sealed: number; readonly refused: number }): void
+  figureSealed(period: string, number: number): void
+}
+
+export function createEvents(logger: Logger): NodeEvents {
+  const arrived = meter().createCounter('hutong.node.envelopes', { description: 'entries that arrived, by outcome' })
+  const sealed = meter().createCounter('hutong.node.records.sealed', { description: 'records sealed here' })
+  const applied = meter().createCounter('hutong.node.records.applied', { description: 'records of others applied here' })
+  return {
+    arrived(origin, outcome) {
+      arrived.add(1, { origin, outcome: outcome.kind })
+      if (outcome.kind === 'accepted') applied.add(outcome.records, { origin, dataset: outcome.log.dataset })
+      if (outcome.kind === 'refused')
+        logger.warn({ origin, code: outcome.error.code, reason: outcome.error.reason }, 'entry refused and quarantined')
+      else if (outcome.kind === 'gap')
+        logger.warn({ log: formatLogId(outcome.log), missing: outcome.missing }, 'entries are missing')
+      else if (outcome.kind === 'accepted' && (outcome.refusal !== null || outcome.refused > 0)) {
+        const code = outcome.refusal?.code ?? null
+        logger.warn(
+          { log: formatLogId(outcome.log), at: formatPosition(outcome.head), code, refused: outcome.refused },
+          'not all of an entry could be applied',
+        )
+      }
+    },
+    repaired: (log, added) => logger.info({ log: formatLogId(log), added }, 'log repaired'),
+    failed: (origin, error) => logger.error({ origin, err: error }, 'cannot go on now, will try again'),
+    sealed(log, count) {
+      sealed.add(count, { dataset: log.dataset })
+      logger.debug({ log: formatLogId(log), count }, 'records sealed')
+    },
+    published: (log, entries) => logger.debug({ log: formatLogId(log), entries }, 'entries published'),
+    receipted: (log, head) => logger.debug({ log: formatLogId(log), at: formatPosition(head) }, 'receipt taken'),
+    receiptRefused: reason => logger.warn({ reason }, 'receipt refused'),
+    resent: log => logger.warn({ log: formatLogId(log) }, 'no receipt came, sending again from the last one'),
+    headRefused: error => logger.warn({ err: error }, 'head refused'),
+    ingested: (adapter, { rows, sealed: count, refused }) =>
+      logger.info({ adapter, rows, sealed: count, refused }, 'rows taken in'),
+    figureSealed: (period, number) => logger.info({ period, number }, 'monthly figure sealed'),
+  }
+}

@@ -1,0 +1,112 @@
+/** A node, composed: local rows become its logs, other members' logs become its replica, and it answers from what it holds. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { listen } from '../runtime/http/listen.ts'
+import { readKeyFile } from '../runtime/key-file.ts'
+import { followOrigin } from '../runtime/ledger/follower.ts'
+import { type HeadListener, listenHeads } from '../runtime/ledger/heads.ts'
+import { createReceiver, type Outcome } from '../runtime/ledger/receiver.ts'
+import type { LedgerTables } from '../runtime/ledger/tables.ts'
+import type { Logger } from '../runtime/log.ts'
+import { connectBroker, readBrokerCredentials } from '../runtime/nats.ts'
+import { openStore } from '../runtime/store.ts'
+import { SIGNING_ALGORITHM } from '../schemas/algorithms.ts'
+import { ExchangeError } from '../schemas/errors.ts'
+import { audiencesRead, memberOf, parseMembership } from '../schemas/membership.ts'
+import { createSigner } from '../schemas/tokens.ts'
+import type { NodeConfig } from './config.ts'
+import { createEvents } from './events.ts'
+import { buildHttp } from './http.ts'
+import { startAnnouncer } from './ledger/announcer.ts'
+import { startPublisher } from './ledger/publisher.ts'
+import { startRepairer } from './ledger/repairer.ts'
+import { createSealer } from './ledger/sealer.ts'
+import { NODE_MIGRATIONS } from './migrations/migrations.ts'
+import { readOperatorCheck } from './operator.ts'
+import { replicator } from './replica/replicator.ts'
+import { startMonthlyFigure } from './statistics/monthly-figure.ts'
+import type { NodeTables } from './tables.ts'
+
+export type ExchangeNode = AsyncDisposable & { readonly url: string }
+
+export async function startNode(
+  config: NodeConfig,
+  options: { readonly logger: Logger; readonly signal: AbortSignal },
+): Promise<ExchangeNode> {
+  const { logger, signal } = options
+  const { code: own } = config
+  await using undo = new AsyncDisposableStack()
+  const clock = (): Date => new Date()
+  const events = createEvents(logger)
+  const membershipText = await readFile(config.membershipFile, 'utf8').catch(cause => {
+    throw new ExchangeError('MEMBERSHIP_FILE_INVALID', `${config.membershipFile}: expected a readable file`, { cause })
+  })
+  const members = await parseMembership(membershipText)
+  const membership = () => members
+  const member = memberOf(members, own)
+  const key = await readKeyFile(config.keyFile)
+  if (!member.keys.some(one => one.kid === key.kid)) {
+    throw new ExchangeError('KEY_FILE_INVALID', `${config.keyFile}: its key is not one of ${own} in ${config.membershipFile}`)
+  }
+  const signer = createSigner(key.kid, SIGNING_ALGORITHM, key.privateKey)
+  const operator = await readOperatorCheck(config.operatorTokenFile)
+  const store = undo.use(
+    await openStore<NodeTables>({
+      program: `hutong-node-${own}`,
+      databaseUrl: config.databaseUrl,
+      dataDir: config.dataDir,
+      migrations: NODE_MIGRATIONS,
+      poolSize: 10,
+      signal,
+    }),
+  )
+  const db = store.database.kysely
+  const ledger = db.$pickTables<keyof LedgerTables>()
+  const credentials = config.brokerCredentialsFile === undefined ? null : await readBrokerCredentials(config.brokerCredentialsFile)
+  const broker = undo.use(await connectBroker({ url: config.natsUrl, program: own, credentials }))
+
+  const announcer = undo.use(
+    startAnnouncer({ broker, db: ledger, origin: own, signer, membership, clock, failed: error => events.failed(own, error) }),
+  )
+  const publisher = undo.use(startPublisher({ broker, db: ledger, origin: own, membership, events, clock }))
+  const sealer = undo.use(
+    createSealer({
+      db,
+      origin: own,
+      signer,
+      membership,
+      clock,
+      sealed(log, records) {
+        events.sealed(log, records)
+        publisher.wake()
+        announcer.moved()
+      },
+    }),
+  )
+
+  let listener: HeadListener | null = null
+  const heads = (): HeadListener => {
+    if (listener === null) throw new ExchangeError('INTERNAL', 'heads are asked for before they are listened to')
+    return listener
+  }
+  const receiver = createReceiver({ db: ledger, membership, effect: replicator })
+  const settled = async (_outcomes: readonly Outcome[]): Promise<void> => {}
+  const audiences = audiencesRead(member)
+  listener = undo.use(
+    await listenHeads({ broker, db: ledger, membership, audiences, announced: () => {}, refused: events.headRefused }),
+  )
+  const repairer = undo.use(startRepairer({ broker, db: ledger, origin: own, receiver, heads, events, settled }))
+  const followers = [...members.members.keys()]
+    .filter(origin => origin !== own)
+    .map(origin => undo.use(followOrigin({ broker, origin, reader: own, receiver, events, settled, repair: repairer.repair })))
+  if (member.kind === 'national') undo.use(startMonthlyFigure({ db: ledger, own, sealer, membership, heads, clock, events }))
+
+  const spoolDir = join(config.dataDir, 'spool')
+  const intake = { sealer, operator, spoolDir, maxBytes: config.ingestMaxBytes, events }
+  const server = await buildHttp({ db, own, membership, broker, publisher, followers, heads, intake, clock, logger })
+  undo.defer(() => server.close())
+  const url = await listen(server, { host: config.httpHost, port: config.httpPort })
+  logger.info({ url, fed: members.fed, migrated: store.migrated }, 'node is up')
+  const held = undo.move()
+  return { url, [Symbol.asyncDispose]: () => held.disposeAsync() }
+}

@@ -1,0 +1,87 @@
+/** The node's HTTP: records, figures, ledger, the door for local data, health. Builds the server; does not listen. */
+import type { FastifyInstance } from 'fastify'
+import { type Kysely, sql } from 'kysely'
+import type { HealthCheck } from '../runtime/http/health.ts'
+import { buildServer } from '../runtime/http/server.ts'
+import type { Follower } from '../runtime/ledger/follower.ts'
+import type { HeadListener } from '../runtime/ledger/heads.ts'
+import { addLedgerRoutes } from '../runtime/ledger/routes.ts'
+import type { LedgerTables } from '../runtime/ledger/tables.ts'
+import type { Logger } from '../runtime/log.ts'
+import type { Broker } from '../runtime/nats.ts'
+import type { Membership } from '../schemas/membership.ts'
+import type { NodeEvents } from './events.ts'
+import { addIntakeRoutes } from './intake/routes.ts'
+import type { Publisher } from './ledger/publisher.ts'
+import type { Sealer } from './ledger/sealer.ts'
+import type { OperatorCheck } from './operator.ts'
+import { addReplicaRoutes } from './replica/routes.ts'
+import { addStatisticsRoutes } from './statistics/routes.ts'
+import type { NodeTables } from './tables.ts'
+
+type Parts = {
+  readonly db: Kysely<NodeTables>
+  readonly own: string
+  readonly membership: () => Membership
+  readonly broker: Broker
+  readonly publisher: Publisher
+  readonly followers: readonly Follower[]
+  readonly heads: () => HeadListener
+  readonly intake: {
+    readonly sealer: Sealer
+    readonly operator: OperatorCheck
+    readonly spoolDir: string
+    readonly maxBytes: number
+    readonly events: NodeEvents
+  }
+  readonly clock: () => Date
+  readonly logger: Logger
+}
+
+const troubleCheck = (name: string, zh: string, todo: string, trouble: () => string | null): HealthCheck => ({
+  name,
+  zh,
+  run: async () => {
+    const reason = trouble()
+    return reason === null ? { ok: true } : { ok: false, reason, todo }
+  },
+})
+
+export async function buildHttp(parts: Parts): Promise<FastifyInstance> {
+  const { db, own, membership, broker, heads, clock, logger } = parts
+  const ledger = db.$pickTables<keyof LedgerTables>()
+  const checks: HealthCheck[] = [
+    {
+      name: 'database',
+      zh: '数据库可用',
+      run: async () => {
+        await sql`SELECT 1`.execute(db)
+        return { ok: true }
+      },
+    },
+    troubleCheck('broker', '已连接消息代理', 'see whether the broker runs and admits this node', broker.trouble),
+    troubleCheck(
+      'outbox',
+      '发件箱可发出',
+      'see whether the hub made the stream; what is sealed waits in the outbox',
+      parts.publisher.trouble,
+    ),
+    troubleCheck(
+      'followers',
+      '正在读取各来源',
+      'see whether the hub made the consumers of this node',
+      () => parts.followers.map(one => one.trouble()).find(Boolean) ?? null,
+    ),
+  ]
+  const server = await buildServer({
+    program: `node-${own}`,
+    logger,
+    openapi: { title: `Hutong node ${own}`, titleZh: `互通节点 ${own}`, version: '1.0.0' },
+    checks,
+  })
+  addLedgerRoutes(server, { db: ledger, heads, own, clock })
+  addStatisticsRoutes(server, { db: ledger, own, membership, heads, clock })
+  addIntakeRoutes(server, { db, origin: own, ...parts.intake, clock })
+  addReplicaRoutes(server, { db: ledger, own })
+  return server
+}

@@ -1,0 +1,136 @@
+/**
+ * Takes a file in through an adapter. Every row ends in exactly one of five sums: sealed, unchanged, superseded (a later row of the
+ * same file speaks of the same key), parked (its parent has not come), refused (quarantined with file, line, field, rule, reason).
+ * The file is read twice: first to learn which row speaks last for each key, so that reading the same file again changes nothing.
+ */
+import type { Kysely } from 'kysely'
+import type { Adapter, MappedRow, ReadOptions, RowFault, RowLocation } from '../../adapters/adapter.ts'
+import { type Quarantined, quarantine } from '../../runtime/ledger/quarantine.ts'
+import type { LedgerTables } from '../../runtime/ledger/tables.ts'
+import { DATASETS, type OpenDatasetName } from '../../schemas/datasets/datasets.ts'
+import { ERRORS, type ExchangeError } from '../../schemas/errors.ts'
+import type { ItemResult, Sealer } from '../ledger/sealer.ts'
+
+export type Refusal = RowFault & Pick<RowLocation, 'line' | 'item'>
+export type IngestSum = {
+  rows: number
+  sealed: number
+  unchanged: number
+  superseded: number
+  parked: number
+  refused: number
+  /** the first refusals; all of them stand in the quarantine */
+  refusals: Refusal[]
+}
+
+type RecordRow = MappedRow & { readonly kind: 'record' }
+
+const BATCH_ROWS = 512
+const SHOWN_REFUSALS = 50
+
+export async function ingest(
+  adapter: Adapter,
+  open: () => AsyncIterable<Uint8Array>,
+  options: ReadOptions & { readonly origin: string; readonly sealer: Sealer; readonly db: Kysely<LedgerTables> },
+): Promise<IngestSum> {
+  const { sealer, db, origin } = options
+  const sum: IngestSum = { rows: 0, sealed: 0, unchanged: 0, superseded: 0, parked: 0, refused: 0, refusals: [] }
+  const last = await lastRows(adapter, open, options)
+  const batches = new Map<OpenDatasetName, RecordRow[]>()
+  let aside: Quarantined[] = []
+
+  function refuse(row: MappedRow, fault: RowFault): void {
+    sum.refused += 1
+    if (sum.refusals.length < SHOWN_REFUSALS) sum.refusals.push({ ...fault, line: row.location.line, item: row.location.item })
+    aside.push(rowAside(origin, row, fault))
+  }
+
+  async function flush(dataset: OpenDatasetName): Promise<void> {
+    const rows = batches.get(dataset) ?? []
+    batches.set(dataset, [])
+    if (rows.length === 0) return
+    const audience = DATASETS.find(one => one.name === dataset)?.audience ?? 'all'
+    const items = rows.map(row => ({
+      candidate: row.candidate,
+      parent: row.parent,
+      place: row.location.file,
+      line: row.location.line,
+    }))
+    const results = await sealer.submit(dataset, audience, items)
+    for (const [index, result] of results.entries()) {
+      const row = rows[index]
+      if (row !== undefined) settle(row, result)
+    }
+  }
+
+  function settle(row: RecordRow, result: ItemResult): void {
+    if (result.kind !== 'refused') sum[result.kind] += 1
+    // What the same file added and took back again never stood here, and need not be taken back.
+    else if (result.error.code === 'RECORD_UNKNOWN' && last.get(idOf(row))?.earlier === true) sum.unchanged += 1
+    else refuse(row, faultOf(result.error))
+  }
+
+  let index = 0
+  for await (const row of adapter.read(open(), options)) {
+    sum.rows += 1
+    if (row.kind === 'refused') refuse(row, row.fault)
+    else if (last.get(idOf(row))?.index !== index) sum.superseded += 1
+    else {
+      const batch = batches.get(row.dataset) ?? []
+      batches.set(row.dataset, batch)
+      if (batch.push(row) >= BATCH_ROWS) await flush(row.dataset)
+    }
+    index += 1
+    if (aside.length >= BATCH_ROWS) {
+      await quarantine(db, aside)
+      aside = []
+    }
+  }
+  for (const dataset of batches.keys()) await flush(dataset)
+  await quarantine(db, aside)
+  return sum
+}
+
+const idOf = (row: RecordRow): string => `${row.dataset}/${row.candidate.key}`
+
+type LastRow = { readonly index: number; readonly earlier: boolean }
+
+async function lastRows(
+  adapter: Adapter,
+  open: () => AsyncIterable<Uint8Array>,
+  options: ReadOptions,
+): Promise<Map<string, LastRow>> {
+  const last = new Map<string, LastRow>()
+  let index = 0
+  for await (const row of adapter.read(open(), options)) {
+    if (row.kind === 'record') last.set(idOf(row), { index, earlier: last.has(idOf(row)) })
+    index += 1
+  }
+  return last
+}
+
+function faultOf(error: ExchangeError): RowFault {
+  const { zh } = ERRORS[error.code]
+  return {
+    code: error.code,
+    field: null,
+    rule: typeof error.detail.rule === 'string' ? error.detail.rule : 'state',
+    en: error.reason,
+    zh,
+  }
+}
+
+const rowAside = (origin: string, row: MappedRow, fault: RowFault): Quarantined => ({
+  kind: 'row',
+  origin,
+  dataset: row.dataset,
+  key: row.kind === 'record' ? row.candidate.key : null,
+  place: row.location.item === null ? row.location.file : `${row.location.file} ${row.location.item}`,
+  line: row.location.line,
+  field: fault.field,
+  rule: fault.rule,
+  code: fault.code,
+  reason: fault.en,
+  reasonZh: fault.zh,
+  content: Buffer.from(row.raw),
+})

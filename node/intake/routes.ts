@@ -1,0 +1,121 @@
+/** The door for local data: mapping files and rows, for the operator's token only. */
+import { randomUUID } from 'node:crypto'
+import { createReadStream, createWriteStream } from 'node:fs'
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Readable, Transform } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { FastifyInstance } from 'fastify'
+import type { Kysely } from 'kysely'
+import { adapterNamed } from '../../adapters/adapters.ts'
+import { type Mapping, parseMapping } from '../../adapters/mapping.ts'
+import type { LedgerTables } from '../../runtime/ledger/tables.ts'
+import { digestOf } from '../../schemas/digest.ts'
+import { ExchangeError } from '../../schemas/errors.ts'
+import type { NodeEvents } from '../events.ts'
+import type { Sealer } from '../ledger/sealer.ts'
+import type { OperatorCheck } from '../operator.ts'
+import { ingest } from './ingest.ts'
+import type { IntakeTables } from './tables.ts'
+
+const MAPPING_BYTES = 256 * 1024
+const DIGEST = '^sha-256:[A-Za-z0-9_-]{43}$'
+
+type IngestQuery = { platform?: string; file?: string; mapping?: string }
+
+export function addIntakeRoutes(
+  server: FastifyInstance,
+  options: {
+    readonly db: Kysely<LedgerTables & IntakeTables>
+    readonly origin: string
+    readonly sealer: Sealer
+    readonly operator: OperatorCheck
+    readonly spoolDir: string
+    readonly maxBytes: number
+    readonly events: NodeEvents
+    readonly clock: () => Date
+  },
+): void {
+  const { db, origin, sealer, operator } = options
+  server.addContentTypeParser('application/yaml', { parseAs: 'string', bodyLimit: MAPPING_BYTES }, (_request, body, done) =>
+    done(null, body),
+  )
+  server.addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload))
+
+  server.post<{ Body: string }>(
+    '/v1/mappings',
+    {
+      onRequest: operator,
+      schema: { summary: 'Stores a mapping file and names it by its digest', tags: ['intake'], consumes: ['application/yaml'] },
+    },
+    async ({ body }, reply) => {
+      parseMapping(body)
+      const digest = digestOf(body)
+      await db
+        .insertInto('mapping')
+        .values({ digest, content: body })
+        .onConflict(conflict => conflict.column('digest').doNothing())
+        .execute()
+      return reply.code(201).send({ digest })
+    },
+  )
+
+  async function mappingOf(digest: string | undefined): Promise<Mapping | null> {
+    if (digest === undefined) return null
+    const row = await db.selectFrom('mapping').select('content').where('digest', '=', digest).executeTakeFirst()
+    if (row === undefined) throw new ExchangeError('MAPPING_INVALID', `expected a mapping stored here before, got ${digest}`)
+    return parseMapping(row.content)
+  }
+
+  server.post<{ Params: { adapter: string }; Querystring: IngestQuery; Body: Readable }>(
+    '/v1/ingest/:adapter',
+    {
+      onRequest: operator,
+      bodyLimit: options.maxBytes,
+      schema: {
+        summary: 'Takes rows in through an adapter and says what became of each',
+        tags: ['intake'],
+        consumes: ['application/octet-stream'],
+        params: { type: 'object', properties: { adapter: { type: 'string', pattern: '^[a-z]{1,32}$' } } },
+        querystring: {
+          type: 'object',
+          properties: {
+            platform: { type: 'string', pattern: '^[0-9A-Za-z-]{1,32}$' },
+            file: { type: 'string', maxLength: 255 },
+            mapping: { type: 'string', pattern: DIGEST },
+          },
+        },
+      },
+    },
+    async ({ params, query, body }) => {
+      const adapter = adapterNamed(params.adapter)
+      const mapping = await mappingOf(query.mapping)
+      await mkdir(options.spoolDir, { recursive: true, mode: 0o700 })
+      const path = join(options.spoolDir, randomUUID())
+      try {
+        await pipeline(body, limitBytes(options.maxBytes), createWriteStream(path, { flags: 'wx', mode: 0o600 }))
+        const read = { file: query.file ?? 'request', mapping, platform: query.platform ?? origin, now: options.clock() }
+        const sum = await ingest(adapter, () => createReadStream(path), {
+          ...read,
+          origin,
+          sealer,
+          db: db.$pickTables<keyof LedgerTables>(),
+        })
+        options.events.ingested(adapter.name, sum)
+        return sum
+      } finally {
+        await rm(path, { force: true })
+      }
+    },
+  )
+}
+
+const limitBytes = (limit: number): Transform => {
+  let seen = 0
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      seen += chunk.length
+      done(seen > limit ? new ExchangeError('REQUEST_TOO_LARGE', `expected at most ${limit} bytes`) : null, chunk)
+    },
+  })
+}

@@ -1,0 +1,134 @@
+/**
+ * Empties the outbox: every entry of an own log behind the last receipt is published, in order, as the bytes that were committed.
+ * JetStream's acknowledgement only says that the next may go; the hub's receipt is what lets the outbox forget. Without a receipt
+ * for a while the node asks for one, and then sends again from the last receipt on: the message id makes a repeat harmless.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Kysely } from 'kysely'
+import { digestAt, type LogState, noteReceipt, readLogs, readRange } from '../../runtime/ledger/ledger.ts'
+import { entryHeaders } from '../../runtime/ledger/message.ts'
+import type { LedgerTables } from '../../runtime/ledger/tables.ts'
+import type { Broker } from '../../runtime/nats.ts'
+import { isExchangeError } from '../../schemas/errors.ts'
+import { comparePositions, formatLogId, type Position } from '../../schemas/log.ts'
+import type { Membership } from '../../schemas/membership.ts'
+import { openReceipt } from '../../schemas/statements.ts'
+import { hubQuestionSubject, logSubject, receiptSubject, streamName } from '../../schemas/subjects.ts'
+import type { NodeEvents } from '../events.ts'
+
+/** entries on their way at once, and read from the ledger at once */
+const WINDOW = 16
+const ASK_AFTER_MS = 3000
+const RESEND_AFTER_MS = 10_000
+
+export type Publisher = AsyncDisposable & { wake(): void; trouble(): string | null }
+
+type Sent = { position: Position; at: number; askedAt: number }
+
+export function startPublisher(options: {
+  readonly broker: Broker
+  readonly db: Kysely<LedgerTables>
+  readonly origin: string
+  readonly membership: () => Membership
+  readonly events: NodeEvents
+  readonly clock: () => Date
+}): Publisher {
+  const { broker, db, origin, events } = options
+  const stopping = new AbortController()
+  const sent = new Map<string, Sent>()
+  let waker = new AbortController()
+  let trouble: string | null = null
+
+  const receipts = broker.connection.subscribe(receiptSubject(origin), {
+    callback: (error, message) => {
+      if (error === null) void take(message.string()).catch(failure => events.failed(origin, failure))
+    },
+  })
+
+  /** A receipt counts when it names what this node itself sealed at that position. */
+  async function take(token: string): Promise<void> {
+    const receipt = await openReceipt(token, options.membership())
+    const state = (await readLogs(db)).find(one => formatLogId(one.log) === formatLogId(receipt.log))
+    if (receipt.log.origin !== origin || state === undefined) return events.receiptRefused('not one of the own logs')
+    if ((await digestAt(db, state.id, receipt.head)) !== receipt.head.digest)
+      return events.receiptRefused('the digest is not that of the own envelope')
+    if (await noteReceipt(db, receipt.log, receipt.head, token)) events.receipted(receipt.log, receipt.head)
+  }
+
+  async function publishFrom(state: LogState): Promise<boolean> {
+    const { log, head, receipt } = state
+    if (head === null) return false
+    const id = formatLogId(log)
+    const behind = receipt === null || comparePositions(receipt, head) < 0
+    const now = options.clock().getTime()
+    let last = sent.get(id)
+    if (behind && last !== undefined && comparePositions(last.position, head) >= 0) {
+      if (now - last.at > RESEND_AFTER_MS) {
+        sent.delete(id)
+        last = undefined
+        events.resent(log)
+      } else if (now - Math.max(last.at, last.askedAt) > ASK_AFTER_MS) {
+        last.askedAt = now
+        await askReceipts()
+      }
+    }
+    const done = [receipt, last?.position]
+      .filter(one => one != null)
+      .sort(comparePositions)
+      .at(-1)
+    const from = done === undefined ? { epoch: 1, seq: 0 } : { epoch: done.epoch, seq: done.seq + 1 }
+    let batch = await readRange(db, state.id, from.epoch, from.seq, WINDOW)
+    if (batch.length === 0 && from.epoch < head.epoch) batch = await readRange(db, state.id, from.epoch + 1, 0, WINDOW)
+    const end = batch.at(-1)
+    if (end === undefined) return false
+    await Promise.all(
+      batch.map(entry =>
+        broker.stream.publish(logSubject(log), entry.body ?? undefined, {
+          msgID: entry.digest,
+          headers: entryHeaders(entry),
+          expect: { streamName: streamName(origin) },
+          timeout: 5000,
+        }),
+      ),
+    )
+    sent.set(id, { position: end.position, at: options.clock().getTime(), askedAt: 0 })
+    events.published(log, batch.length)
+    return true
+  }
+
+  async function askReceipts(): Promise<void> {
+    const answer = await broker.connection.request(hubQuestionSubject('receipts', origin), undefined, { timeout: 2000 })
+    for (const token of answer.json<string[]>()) await take(token)
+  }
+
+  async function run(): Promise<void> {
+    for (let failures = 0; !stopping.signal.aborted; ) {
+      waker = new AbortController()
+      try {
+        const states = (await readLogs(db)).filter(state => state.log.origin === origin)
+        const moved = await Promise.all(states.map(publishFrom))
+        failures = 0
+        trouble = null
+        if (moved.some(Boolean)) continue
+      } catch (error) {
+        failures += 1
+        trouble = error instanceof Error ? error.message : String(error)
+        if (failures === 1 || isExchangeError(error)) events.failed(origin, error)
+      }
+      const pause = failures === 0 ? 1000 : Math.min(5000, 200 * 2 ** failures) * (0.5 + Math.random() / 2)
+      const signals = failures === 0 ? [stopping.signal, waker.signal] : [stopping.signal]
+      await delay(pause, undefined, { signal: AbortSignal.any(signals) }).catch(() => {})
+    }
+  }
+
+  const running = run()
+  return {
+    wake: () => waker.abort(),
+    trouble: () => trouble,
+    async [Symbol.asyncDispose]() {
+      stopping.abort()
+      receipts.unsubscribe()
+      await running
+    },
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * Where a province's facts become its log. Candidates wait in one queue for each log; whoever is waiting when the one before has
+ * committed is sealed together, so that an idle node answers at once and a loaded one seals full batches. Deciding what changed,
+ * sealing, appending to ledger and log, and applying to the own replica is one transaction: no byte leaves before it committed,
+ * and nothing is sealed twice for one position. What stands in the ledger after the last receipt is the outbox.
+ */
+import { randomBytes } from 'node:crypto'
+import type { Kysely, Transaction } from 'kysely'
+import { appendEntries, lockLogs, type NewEntry } from '../../runtime/ledger/ledger.ts'
+import type { LedgerTables } from '../../runtime/ledger/tables.ts'
+import { isDataError } from '../../runtime/postgres/database.ts'
+import type { OpenDatasetName } from '../../schemas/datasets/datasets.ts'
+import { encodeBody } from '../../schemas/encoding.ts'
+import { cutBatch, type SealContext, type SealedEntry, sealEnvelope, sealOpening } from '../../schemas/envelope.ts'
+import { ExchangeError } from '../../schemas/errors.ts'
+import { formatLogId, type LogHead, type LogId } from '../../schemas/log.ts'
+import type { Membership } from '../../schemas/membership.ts'
+import type { ExchangeRecord } from '../../schemas/record.ts'
+import type { Signer } from '../../schemas/tokens.ts'
+import type { IntakeTables } from '../intake/tables.ts'
+import { applyRecords } from '../replica/replicator.ts'
+import { type Decision, decide, type Item, releaseChildren } from './decision.ts'
+
+export type Sealed = { readonly epoch: number; readonly seq: number }
+export type ItemResult =
+  | { readonly kind: 'sealed'; readonly ver: number; readonly at: Sealed }
+  | { readonly kind: 'unchanged'; readonly ver: number }
+  | { readonly kind: 'parked'; readonly parent: string }
+  | { readonly kind: 'refused'; readonly error: ExchangeError }
+
+export type Sealer = AsyncDisposable & {
+  /** Resolves after the commit. At most 512 items: cut longer input. */
+  submit(dataset: OpenDatasetName, audience: string, items: readonly Item[]): Promise<ItemResult[]>
+}
+
+type Tables = LedgerTables & IntakeTables
+type Job = {
+  readonly items: readonly Item[]
+  readonly resolve: (results: ItemResult[]) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** candidates decided in one transaction */
+const GROUP_ITEMS = 1024
+
+export function createSealer(options: {
+  readonly db: Kysely<Tables>
+  readonly origin: string
+  readonly signer: Signer
+  readonly membership: () => Membership
+  readonly clock: () => Date
+  /** after each commit that moved a log */
+  readonly sealed: (log: LogId, records: number) => void
+}): Sealer {
+  const { db, origin } = options
+  const queues = new Map<string, { readonly log: LogId; readonly jobs: Job[]; running: Promise<void> | null }>()
+  let stopping = false
+
+  function submit(dataset: OpenDatasetName, audience: string, items: readonly Item[]): Promise<ItemResult[]> {
+    if (stopping) return Promise.reject(new ExchangeError('PROGRAM_UNREACHABLE', 'the node is stopping'))
+    const log = { origin, dataset, audience }
+    const queue = queues.get(formatLogId(log)) ?? { log, jobs: [], running: null }
+    queues.set(formatLogId(log), queue)
+    return new Promise((resolve, reject) => {
+      queue.jobs.push({ items, resolve, reject })
+      queue.running ??= work(queue.log, queue.jobs).finally(() => {
+        queue.running = null
+      })
+    })
+  }
+
+  async function work(log: LogId, jobs: Job[]): Promise<void> {
+    for (let head = jobs[0]; head !== undefined; head = jobs[0]) {
+      let count = 0
+      let size = 0
+      while (count < jobs.length && (count === 0 || size + (jobs[count]?.items.length ?? 0) <= GROUP_ITEMS))
+        size += jobs[count++]?.items.length ?? 0
+      const group = jobs.splice(0, count)
+      try {
+        const results = await sealGroup(
+          log,
+          group.flatMap(job => job.items),
+        )
+        let at = 0
+        for (const job of group) {
+          job.resolve(results.slice(at, at + job.items.length))
+          at += job.items.length
+        }
+      } catch (error) {
+        for (const job of group) job.reject(error)
+      }
+    }
+  }
+
+  async function sealGroup(log: LogId, items: readonly Item[]): Promise<ItemResult[]> {
+    try {
+      const { results, records } = await db.transaction().execute(trx => sealInside(trx, log, items))
+      if (records > 0) options.sealed(log, records)
+      return results
+    } catch (error) {
+      if (!isDataError(error)) throw error
+      if (items.length > 1) {
+        const results: ItemResult[] = []
+        for (const item of items) results.push(...(await sealGroup(log, [item])))
+        return results
+      }
+      return [
+        {
+          kind: 'refused',
+          error: new ExchangeError('RECORD_NOT_STORABLE', 'expected values that PostgreSQL can hold', { cause: error }),
+        },
+      ]
+    }
+  }
+
+  async function sealInside(
+    trx: Transaction<Tables>,
+    log: LogId,
+    items: readonly Item[],
+  ): Promise<{ results: ItemResult[]; records: number }> {
+    const ledger = trx.$pickTables<keyof LedgerTables>()
+    const door = trx.$pickTables<keyof IntakeTables>()
+    const state = (await lockLogs(ledger, [log])).get(formatLogId(log))
+    if (state === undefined) throw new ExchangeError('INTERNAL', `${formatLogId(log)}: the log was not locked`)
+    const decisions = await decide(door, state.id, log, items)
+    const records: ExchangeRecord[] = []
+    const take = (made: readonly Decision[]): void => {
+      for (const decision of made) if (decision.kind === 'record') records.push(decision.record)
+    }
+    take(decisions)
+    for (let fresh = decisions; fresh.length > 0; ) {
+      const children = await releaseChildren(door, log, fresh)
+      fresh = children.length === 0 ? [] : await decide(door, state.id, log, children, records)
+      take(fresh)
+    }
+    if (records.length === 0) return { results: decisions.map(decision => resultOf(decision, new Map())), records: 0 }
+    const context: SealContext = {
+      fed: options.membership().fed,
+      mem: options.membership().position,
+      signer: options.signer,
+      now: options.clock(),
+    }
+    const entries: SealedEntry[] = []
+    const places = new Map<ExchangeRecord, Sealed>()
+    let head: LogHead | null = state.head
+    if (head === null) head = push(entries, await sealOpening(log, 1, null, context))
+    for (const batch of cutBatch(records)) {
+      const entry = await sealEnvelope(log, head, batch, { ...context, salt: randomBytes(16).toString('base64url') })
+      head = push(entries, entry)
+      for (const record of batch) places.set(record, { epoch: entry.epoch, seq: entry.seq })
+      const placed = batch.map((record, index) => ({ ...record, index }))
+      await applyRecords(ledger, log.dataset as OpenDatasetName, { logId: state.id, epoch: entry.epoch, seq: entry.seq }, placed)
+    }
+    await appendEntries(ledger, await Promise.all(entries.map(entry => newEntry(state.id, entry, context.now))))
+    return { results: decisions.map(decision => resultOf(decision, places)), records: records.length }
+  }
+
+  return {
+    submit,
+    async [Symbol.asyncDispose]() {
+      stopping = true
+      await Promise.all([...queues.values()].map(queue => queue.running))
+    },
+  }
+}
+
+const push = (entries: SealedEntry[], entry: SealedEntry): LogHead => {
+  entries.push(entry)
+  return entry
+}
+
+async function newEntry(logId: number, entry: SealedEntry, now: Date): Promise<NewEntry> {
+  const sent = entry.body === null ? null : await encodeBody(entry.body)
+  return {
+    logId,
+    position: { epoch: entry.epoch, seq: entry.seq },
+    digest: entry.digest,
+    token: entry.token,
+    encoding: sent?.encoding ?? 'identity',
+    body: sent?.bytes ?? null,
+    records: entry.records,
+    issuedAt: now,
+    refusal: null,
+  }
+}
+
+function resultOf(decision: Decision, places: ReadonlyMap<ExchangeRecord, Sealed>): ItemResult {
+  if (decision.kind !== 'record') return decision
+  const at = places.get(decision.record)
+  if (at === undefined) throw new ExchangeError('INTERNAL', 'a record was decided but not sealed')
+  return { kind: 'sealed', ver: decision.record.ver, at }
+}

@@ -1,0 +1,25 @@
+import { type Kysely, sql } from 'kysely'
+import { REPLICAS, replicaTable } from '../replica/datasets.ts'
+
+export const replicaMigration = {
+  name: '0002-replica',
+  async up(db: Kysely<unknown>): Promise<void> {
+    for (const { dataset, columns } of REPLICAS) {
+      const table = sql.table(replicaTable(dataset))
+      const hot = columns.map(({ name, type, from }) => {
+        const path = sql.lit(`{${from}}`)
+        return sql`, ${sql.ref(name)} ${sql.raw(type)} GENERATED ALWAYS AS ((body #>> ${path})::${sql.raw(type)}) STORED`
+      })
+      await sql`
+        CREATE TABLE ${table} (
+          log_id integer NOT NULL REFERENCES log, key text COLLATE "C" NOT NULL, ver integer NOT NULL,
+          op text NOT NULL, why text, at timestamptz NOT NULL, platform text NOT NULL, body jsonb,
+          epoch integer NOT NULL, seq bigint NOT NULL, item integer NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()
+          ${sql.join(hot, sql``)},
+          PRIMARY KEY (log_id, key)
+        )`.execute(db)
+      await sql`CREATE INDEX ON ${table} (key)`.execute(db)
+      for (const { name, index } of columns) if (index === true) await sql`CREATE INDEX ON ${table} (${sql.ref(name)})`.execute(db)
+    }
+  },
+}

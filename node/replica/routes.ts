@@ -1,0 +1,148 @@
+/**
+ * What this node knows, of its own and of others: records of every dataset, each with its origin, the position of the envelope that
+ * says it, and how far that was verified. Nothing unverified is ever applied, so there is nothing unverified to show.
+ */
+import type { FastifyInstance } from 'fastify'
+import { type Kysely, sql } from 'kysely'
+import type { LedgerTables } from '../../runtime/ledger/tables.ts'
+import { DATASETS, type OpenDatasetName } from '../../schemas/datasets/datasets.ts'
+import { ExchangeError } from '../../schemas/errors.ts'
+import { replicaTable } from './datasets.ts'
+
+type Row = {
+  key: string
+  op: string
+  ver: number
+  at: Date
+  platform: string
+  body: object | null
+  why: string | null
+  log_id: number
+  epoch: number
+  seq: number
+  item: number
+  origin: string
+  audience: string
+  digest: string
+  token: string
+  received_at: Date
+}
+
+const kidOf = (token: string): string | null => {
+  const header = JSON.parse(Buffer.from(token.slice(0, token.indexOf('.')), 'base64url').toString('utf8')) as { kid?: string }
+  return header.kid ?? null
+}
+
+const shown = (row: Row, own: string) => ({
+  key: row.key,
+  op: row.op,
+  ver: row.ver,
+  at: row.at.toISOString(),
+  platform: row.platform,
+  body: row.body,
+  origin: row.origin,
+  audience: row.audience,
+  position: { epoch: row.epoch, seq: row.seq, item: row.item },
+  envelope: row.digest,
+  verification: {
+    state: row.origin === own ? 'own' : 'verified',
+    signer: row.origin,
+    kid: kidOf(row.token),
+    at: row.received_at.toISOString(),
+  },
+})
+
+type Cursor = readonly [logId: number, key: string]
+const formatCursor = (cursor: Cursor): string => Buffer.from(JSON.stringify(cursor)).toString('base64url')
+
+function parseCursor(text: string): Cursor {
+  try {
+    const value = JSON.parse(Buffer.from(text, 'base64url').toString('utf8')) as unknown
+    if (Array.isArray(value) && value.length === 2 && Number.isSafeInteger(value[0]) && typeof value[1] === 'string') {
+      return [Number(value[0]), value[1]]
+    }
+  } catch {
+    // what cannot be read was not given out here
+  }
+  throw new ExchangeError('CURSOR_INVALID', 'expected the "next" of a page that was given out here')
+}
+
+const dataset = { type: 'string', enum: DATASETS.filter(row => !row.reserved).map(row => row.name) } as const
+const code = { type: 'string', pattern: '^[0-9]{6}$' } as const
+type ListQuery = { key?: string; region?: string; origin?: string; cursor?: string; limit?: number }
+
+export function addReplicaRoutes(
+  server: FastifyInstance,
+  options: { readonly db: Kysely<LedgerTables>; readonly own: string },
+): void {
+  const { db, own } = options
+  const select = (table: string) => sql<Row>`
+    SELECT held.key, held.op, held.ver, held.at, held.platform, held.body, held.why, held.log_id, held.epoch, held.seq, held.item,
+      log.origin, log.audience, envelope.digest, envelope.token, envelope.received_at
+    FROM ${sql.table(table)} held JOIN log ON log.id = held.log_id
+      JOIN envelope ON envelope.log_id = held.log_id AND envelope.epoch = held.epoch AND envelope.seq = held.seq`
+
+  server.get<{ Params: { dataset: OpenDatasetName }; Querystring: ListQuery }>(
+    '/v1/:dataset',
+    {
+      schema: {
+        summary: 'Records of a dataset that stand, page by page',
+        tags: ['records'],
+        params: { type: 'object', properties: { dataset } },
+        querystring: {
+          type: 'object',
+          properties: {
+            key: { type: 'string', minLength: 1, maxLength: 128 },
+            region: code,
+            origin: code,
+            cursor: { type: 'string', maxLength: 512 },
+            limit: { type: 'integer', minimum: 1, maximum: 500, default: 100 },
+          },
+        },
+      },
+    },
+    async ({ params, query }) => {
+      const limit = query.limit ?? 100
+      const where = [sql`held.op = 'put'`]
+      if (query.key !== undefined) where.push(sql`held.key = ${query.key}`)
+      if (query.region !== undefined) where.push(sql`held.region = ${query.region}`)
+      if (query.origin !== undefined) where.push(sql`log.origin = ${query.origin}`)
+      if (query.cursor !== undefined) {
+        const [logId, key] = parseCursor(query.cursor)
+        where.push(sql`(held.log_id, held.key) > (${logId}::int, ${key}::text)`)
+      }
+      const { rows } = await sql<Row>`
+        ${select(replicaTable(params.dataset))} WHERE ${sql.join(where, sql` AND `)}
+        ORDER BY held.log_id, held.key LIMIT ${limit + 1}`.execute(db)
+      const page = rows.slice(0, limit)
+      const last = page.at(-1)
+      return {
+        items: page.map(row => shown(row, own)),
+        next: rows.length > limit && last !== undefined ? formatCursor([last.log_id, last.key]) : null,
+      }
+    },
+  )
+
+  server.get<{ Params: { dataset: OpenDatasetName; key: string }; Querystring: { origin?: string } }>(
+    '/v1/:dataset/:key',
+    {
+      schema: {
+        summary: 'What every origin says of one key; a withdrawn record is not shown',
+        tags: ['records'],
+        params: { type: 'object', properties: { dataset, key: { type: 'string', minLength: 1, maxLength: 128 } } },
+        querystring: { type: 'object', properties: { origin: code } },
+      },
+    },
+    async ({ params, query }) => {
+      const origin = query.origin === undefined ? sql`` : sql`AND log.origin = ${query.origin}`
+      const { rows } = await sql<Row>`
+        ${select(replicaTable(params.dataset))} WHERE held.key = ${params.key} AND held.op = 'put' ${origin} ORDER BY log.origin, log.audience`.execute(
+        db,
+      )
+      if (rows.length === 0) {
+        throw new ExchangeError('RECORD_UNKNOWN', `expected a ${params.dataset} record that stands here under this key`)
+      }
+      return { dataset: params.dataset, key: params.key, items: rows.map(row => shown(row, own)) }
+    },
+  )
+}

@@ -1,0 +1,76 @@
+/** The embedded broker's configuration file. NATS reads JSON as a subset of its own format, so that nothing needs quoting by hand. */
+
+import { ExchangeError } from '../../schemas/errors.ts'
+
+/** What is not listed is refused. */
+export type BrokerUser = {
+  readonly user: string
+  readonly password: string
+  readonly publish: readonly string[]
+  readonly subscribe: readonly string[]
+}
+
+export type BrokerConfiguration = {
+  readonly name: string
+  readonly port: number
+  readonly storeDir: string
+  readonly logFile: string
+  readonly users: readonly BrokerUser[]
+}
+
+const MAX_PAYLOAD_BYTES = 1_048_576
+/** The sum of the streams' own limits may not pass it; nothing is reserved on the disk. */
+const MAX_FILE_STORE_BYTES = 16 * 1024 ** 3
+const MAX_MEMORY_STORE_BYTES = 64 * 1024 ** 2
+
+/** Tokens of printable ASCII; `*` and `>` stand alone, `>` last. */
+const SUBJECT = /^(?:[\w$-]+|\*)(?:\.(?:[\w$-]+|\*))*(?:\.>)?$|^>$/
+
+const parseSubject = (subject: string): string => {
+  if (SUBJECT.test(subject)) return subject
+  throw new ExchangeError('CONFIG_INVALID', `${JSON.stringify(subject)} is not a subject that a broker user can be granted`)
+}
+
+const parseCredential = (text: string, what: string): string => {
+  // a password that looks like a bcrypt hash would be compared as one
+  if (/^[\x21-\x7e]{1,256}$/.test(text) && !text.startsWith('$')) return text
+  throw new ExchangeError('CONFIG_INVALID', `a broker ${what} is 1 to 256 printable ASCII characters, the first of them not $`)
+}
+
+/** An empty list would mean "no limit" to the broker. */
+const granted = (subjects: readonly string[]) => (subjects.length === 0 ? { deny: ['>'] } : { allow: subjects.map(parseSubject) })
+
+/** Throws CONFIG_INVALID for a credential or subject that the broker would read as something else, or a user named twice. */
+export const brokerConfiguration = ({ name, port, storeDir, logFile, users }: BrokerConfiguration): string => {
+  const names = users.map(({ user }) => parseCredential(user, 'user'))
+  if (users.length === 0 || new Set(names).size !== names.length) {
+    throw new ExchangeError('CONFIG_INVALID', 'a broker needs one user at least, each named once')
+  }
+  return `${JSON.stringify(
+    {
+      server_name: name,
+      listen: `127.0.0.1:${port}`,
+      log_file: logFile,
+      logfile_size_limit: 8 * 1024 ** 2,
+      logfile_max_num: 2,
+      max_payload: MAX_PAYLOAD_BYTES,
+      jetstream: {
+        store_dir: storeDir,
+        max_file_store: MAX_FILE_STORE_BYTES,
+        max_memory_store: MAX_MEMORY_STORE_BYTES,
+        // an acknowledgement means that it is on disk, not that it will be within two minutes
+        sync_interval: 'always',
+      },
+      authorization: {
+        timeout: 5,
+        users: users.map(({ user, password, publish, subscribe }) => ({
+          user,
+          password: parseCredential(password, 'password'),
+          permissions: { publish: granted(publish), subscribe: granted(subscribe) },
+        })),
+      },
+    },
+    null,
+    2,
+  )}\n`
+}

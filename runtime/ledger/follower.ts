@@ -1,0 +1,139 @@
+/**
+ * Follows one origin's stream through this reader's durable consumer. While one group of messages is written to the database, the
+ * next is opened (signatures, digests, schemas), so that neither waits for the other; a message is acknowledged after the
+ * transaction that settled it. The consumer's limit of unacknowledged messages bounds what is held in memory.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { ConsumerMessages, JsMsg } from '@nats-io/jetstream'
+import type { LogId } from '../../schemas/log.ts'
+import { consumerName, streamName } from '../../schemas/subjects.ts'
+import type { Broker } from '../nats.ts'
+import { withExtractedTrace } from '../telemetry.ts'
+import type { LedgerEvents } from './events.ts'
+import { arrivalOf } from './message.ts'
+import type { Opened, Outcome, Receiver } from './receiver.ts'
+
+/** messages and bytes settled in one transaction */
+const GROUP_MESSAGES = 32
+const GROUP_BYTES = 4 * 1024 * 1024
+/** how long the broker waits before it offers a message again that could not be settled */
+const AGAIN_MS = 2000
+
+export type Follower = AsyncDisposable & { trouble(): string | null }
+
+export function followOrigin(options: {
+  readonly broker: Broker
+  readonly origin: string
+  readonly reader: string
+  readonly receiver: Receiver
+  readonly events: LedgerEvents
+  /** after each settled group */
+  readonly settled: (outcomes: readonly Outcome[]) => Promise<void>
+  /** mends a gap; true when entries were added */
+  readonly repair: (log: LogId) => Promise<boolean>
+}): Follower {
+  const { broker, origin, receiver, events } = options
+  const stopping = new AbortController()
+  const waiting: JsMsg[] = []
+  let wake: () => void = () => {}
+  let messages: ConsumerMessages | null = null
+  let trouble: string | null = 'not connected to the stream yet'
+
+  async function attach(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      try {
+        const consumer = await broker.stream.consumers.get(streamName(origin), consumerName(options.reader))
+        messages = await consumer.consume({
+          max_messages: 64,
+          callback: message => {
+            waiting.push(message)
+            wake()
+          },
+        })
+        trouble = null
+        const closed = await messages.closed()
+        if (!stopping.signal.aborted) trouble = closed instanceof Error ? closed.message : 'the stream was closed'
+      } catch (error) {
+        trouble = error instanceof Error ? error.message : String(error)
+      }
+      await delay(500 + Math.random() * 500, undefined, { signal: stopping.signal }).catch(() => {})
+    }
+  }
+
+  const nextGroup = async (): Promise<JsMsg[]> => {
+    while (waiting.length === 0 && !stopping.signal.aborted) {
+      await new Promise<void>(resolve => {
+        wake = resolve
+      })
+    }
+    let bytes = 0
+    let count = 0
+    while (count < waiting.length && count < GROUP_MESSAGES && bytes < GROUP_BYTES) bytes += waiting[count++]?.data.length ?? 0
+    return waiting.splice(0, count)
+  }
+
+  async function settle(group: readonly JsMsg[], opened: readonly Opened[]): Promise<void> {
+    const outcomes = await persistently(() => receiver.receive(opened))
+    if (outcomes === null) return
+    await options.settled(outcomes)
+    const gaps = new Map<string, LogId>()
+    for (const [index, outcome] of outcomes.entries()) {
+      const message = group[index]
+      events.arrived(origin, outcome)
+      if (outcome.kind === 'gap') gaps.set(`${outcome.log.dataset}/${outcome.log.audience}`, outcome.log)
+      if (outcome.kind === 'gap' || outcome.kind === 'wait') message?.nak(AGAIN_MS)
+      else message?.ack()
+    }
+    for (const log of gaps.values()) await options.repair(log)
+  }
+
+  /** A database that is away is waited for, with what was opened in hand; only stopping ends it. */
+  async function persistently<T>(act: () => Promise<T>): Promise<T | null> {
+    for (let attempt = 0; !stopping.signal.aborted; attempt += 1) {
+      try {
+        return await act()
+      } catch (error) {
+        trouble = error instanceof Error ? error.message : String(error)
+        events.failed(origin, error)
+        await delay(Math.min(5000, 100 * 2 ** attempt) * (0.5 + Math.random() / 2), undefined, { signal: stopping.signal }).catch(
+          () => {},
+        )
+      }
+      if (attempt > 0) trouble = null
+    }
+    return null
+  }
+
+  async function run(): Promise<void> {
+    let settling: Promise<void> = Promise.resolve()
+    while (!stopping.signal.aborted) {
+      const group = await nextGroup()
+      const opened = await Promise.all(
+        group.map(message =>
+          withExtractedTrace(
+            name => message.headers?.get(name) || undefined,
+            () => receiver.open(arrivalOf(message, message.subject)),
+          ),
+        ),
+      )
+      await settling
+      if (opened.length > 0) settling = settle(group, opened)
+    }
+    await settling
+  }
+
+  const attaching = attach()
+  const running = run().catch(error => {
+    trouble = error instanceof Error ? error.message : String(error)
+    events.failed(origin, error)
+  })
+  return {
+    trouble: () => trouble,
+    async [Symbol.asyncDispose]() {
+      stopping.abort()
+      messages?.stop()
+      wake()
+      await Promise.all([attaching, running])
+    },
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * The newest signed head of every origin. Its time says whether the origin lives, its positions how far this holder is behind;
+ * the token itself is kept, because it is evidence.
+ */
+import { type Kysely, sql } from 'kysely'
+import type { Membership } from '../../schemas/membership.ts'
+import { type Head, openHead } from '../../schemas/statements.ts'
+import { headFilter } from '../../schemas/subjects.ts'
+import type { Broker } from '../nats.ts'
+import type { LedgerTables } from './tables.ts'
+
+/** How often an idle origin states its head, and after how long without one it counts as late: three of them and a little. */
+export const HEAD_INTERVAL_MS = 15_000
+export const LATE_AFTER_MS = 50_000
+
+export type HeadListener = Disposable & { newest(origin: string, audience: string): Head | null; all(): Head[] }
+
+export async function listenHeads(options: {
+  readonly broker: Broker
+  readonly db: Kysely<LedgerTables>
+  readonly membership: () => Membership
+  readonly audiences: readonly string[]
+  readonly announced: (head: Head) => void
+  readonly refused: (error: unknown) => void
+}): Promise<HeadListener> {
+  const { broker, db } = options
+  const newest = new Map<string, Head>()
+  const keyOf = (head: { origin: string; audience: string }): string => `${head.origin}/${head.audience}`
+  for (const row of await db.selectFrom('announced').select('token').execute()) {
+    const head = await openHead(row.token, options.membership()).catch((): null => null)
+    if (head !== null) newest.set(keyOf(head), head)
+  }
+
+  async function take(token: string, subject: string): Promise<void> {
+    const head = await openHead(token, options.membership())
+    if (subject !== `head.${head.origin}.${head.audience}`) return
+    const before = newest.get(keyOf(head))
+    if (before !== undefined && before.issuedAt > head.issuedAt) return
+    newest.set(keyOf(head), head)
+    await db
+      .insertInto('announced')
+      .values({ origin: head.origin, audience: head.audience, issued_at: head.issuedAt, token })
+      .onConflict(conflict =>
+        conflict.columns(['origin', 'audience']).doUpdateSet({ issued_at: head.issuedAt, token, received_at: sql<Date>`now()` }),
+      )
+      .execute()
+    options.announced(head)
+  }
+
+  const subscriptions = options.audiences.map(audience =>
+    broker.connection.subscribe(headFilter(audience), {
+      callback: (error, message) => {
+        if (error === null) void take(message.string(), message.subject).catch(failure => options.refused(failure))
+      },
+    }),
+  )
+  return {
+    newest: (origin, audience) => newest.get(`${origin}/${audience}`) ?? null,
+    all: () => [...newest.values()],
+    [Symbol.dispose]() {
+      for (const subscription of subscriptions) subscription.unsubscribe()
+    },
+  }
+}
+
+/** Of an origin's newest head: still fresh, overdue, or never seen. */
+export function livenessOf(head: Head | null, now: Date): 'current' | 'late' | 'missing' {
+  if (head === null) return 'missing'
+  return now.getTime() - head.issuedAt.getTime() > LATE_AFTER_MS ? 'late' : 'current'
+}

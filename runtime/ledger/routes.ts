@@ -1,0 +1,177 @@
+/**
+ * What hub and node both show of their ledger: where every log stands here, single envelopes as files that verify anywhere, ranges
+ * as bundles, and the quarantine. Bodies of restricted audiences are given to nobody here yet.
+ */
+import type { FastifyInstance } from 'fastify'
+import type { Kysely } from 'kysely'
+import { BUNDLE_MEDIA_TYPE, ENVELOPE_MEDIA_TYPE, formatBundleEntry, formatEnvelopeFile } from '../../schemas/bundle.ts'
+import { decodeBody } from '../../schemas/encoding.ts'
+import { ExchangeError } from '../../schemas/errors.ts'
+import { LIMITS } from '../../schemas/limits.ts'
+import { formatLogId, type LogId } from '../../schemas/log.ts'
+import { type HeadListener, livenessOf } from './heads.ts'
+import { readLog, readLogs, readRange, type StoredEntry } from './ledger.ts'
+import { countQuarantine } from './quarantine.ts'
+import type { LedgerTables } from './tables.ts'
+
+const code = { type: 'string', pattern: '^[0-9]{6}$' } as const
+const name = { type: 'string', pattern: '^[a-z0-9-]{1,64}$' } as const
+const count = { type: 'string', pattern: '^(0|[1-9][0-9]{0,9})$' } as const
+const logParams = {
+  type: 'object',
+  required: ['origin', 'dataset', 'audience'],
+  properties: { origin: code, dataset: name, audience: name },
+} as const
+
+export function addLedgerRoutes(
+  server: FastifyInstance,
+  options: {
+    readonly db: Kysely<LedgerTables>
+    readonly heads: () => HeadListener
+    readonly own: string | null
+    readonly clock: () => Date
+  },
+): void {
+  const { db, own } = options
+
+  server.get('/v1/logs', { schema: { summary: 'Where every log stands here', tags: ['ledger'] } }, async () => {
+    const now = options.clock()
+    const logs = (await readLogs(db)).map(({ log, head, issuedAt, receipt }) => {
+      const announced = options.heads().newest(log.origin, log.audience)
+      const ahead = announced?.logs.find(other => formatLogId(other.log) === formatLogId(log))?.head ?? null
+      return {
+        ...log,
+        head,
+        issued_at: issuedAt?.toISOString() ?? null,
+        announced: ahead,
+        origin_state: log.origin === own ? 'own' : livenessOf(announced, now),
+        announced_at: announced?.issuedAt.toISOString() ?? null,
+        lag: ahead === null || head === null ? null : ahead.epoch === head.epoch ? Math.max(0, ahead.seq - head.seq) : ahead.seq,
+        ...(log.origin === own ? { receipt } : {}),
+      }
+    })
+    return { logs, quarantine: await countQuarantine(db) }
+  })
+
+  async function findLog(log: LogId): Promise<number> {
+    const state = await readLog(db, log)
+    if (state === null) throw new ExchangeError('LOG_UNKNOWN', `expected a log held here, got ${formatLogId(log)}`)
+    if (log.audience !== 'all')
+      throw new ExchangeError('AUDIENCE_NOT_ALLOWED', 'bodies of restricted audiences are not given out here')
+    return state.id
+  }
+
+  const plain = async (entry: StoredEntry): Promise<{ token: string; body: Uint8Array }> => ({
+    token: entry.token,
+    body: entry.body === null ? new Uint8Array() : await decodeBody(entry.body, entry.encoding),
+  })
+
+  server.get<{ Params: LogId & { epoch: string; seq: string } }>(
+    '/v1/logs/:origin/:dataset/:audience/envelopes/:epoch/:seq',
+    {
+      schema: {
+        summary: 'One envelope as a file: token, line feed, plain body',
+        tags: ['ledger'],
+        params: {
+          ...logParams,
+          required: [...logParams.required, 'epoch', 'seq'],
+          properties: { ...logParams.properties, epoch: count, seq: count },
+        },
+      },
+    },
+    async ({ params }, reply) => {
+      const id = await findLog(params)
+      const [entry] = await readRange(db, id, Number(params.epoch), Number(params.seq), 1)
+      if (entry === undefined || entry.position.seq !== Number(params.seq)) {
+        throw new ExchangeError('ENVELOPE_UNKNOWN', `expected a position held here, got ${params.epoch}.${params.seq}`)
+      }
+      return reply.type(ENVELOPE_MEDIA_TYPE).send(formatEnvelopeFile(await plain(entry)))
+    },
+  )
+
+  server.get<{ Params: LogId; Querystring: { epoch?: number; from?: number; limit?: number } }>(
+    '/v1/logs/:origin/:dataset/:audience/envelopes',
+    {
+      schema: {
+        summary: 'A range of envelopes as a bundle; ask again from behind the last',
+        tags: ['ledger'],
+        params: logParams,
+        querystring: {
+          type: 'object',
+          properties: {
+            epoch: { type: 'integer', minimum: 1, default: 1 },
+            from: { type: 'integer', minimum: 0, default: 0 },
+            limit: { type: 'integer', minimum: 1, maximum: LIMITS.rangeEnvelopes, default: LIMITS.rangeEnvelopes },
+          },
+        },
+      },
+    },
+    async ({ params, query }, reply) => {
+      const entries = await readRange(
+        db,
+        await findLog(params),
+        query.epoch ?? 1,
+        query.from ?? 0,
+        query.limit ?? LIMITS.rangeEnvelopes,
+      )
+      const parts: Buffer[] = []
+      let bytes = 0
+      for (const entry of entries) {
+        const part = formatBundleEntry(await plain(entry))
+        bytes += part.length
+        if (parts.length > 0 && bytes > LIMITS.rangeBytes) break
+        parts.push(part)
+      }
+      return reply.type(BUNDLE_MEDIA_TYPE).send(Buffer.concat(parts))
+    },
+  )
+
+  server.get<{ Querystring: { kind?: string; code?: string; after?: number; limit?: number } }>(
+    '/v1/quarantine',
+    {
+      schema: {
+        summary: 'What was refused, newest first: code, reason and place; the bytes stay here',
+        tags: ['ledger'],
+        querystring: {
+          type: 'object',
+          properties: {
+            kind: { type: 'string', enum: ['envelope', 'record', 'row'] },
+            code: { type: 'string', pattern: '^[A-Z_]{1,40}$' },
+            after: { type: 'integer', minimum: 0 },
+            limit: { type: 'integer', minimum: 1, maximum: 500, default: 100 },
+          },
+        },
+      },
+    },
+    async ({ query }) => {
+      let rows = db
+        .selectFrom('quarantine')
+        .select([
+          'id',
+          'kind',
+          'origin',
+          'dataset',
+          'audience',
+          'epoch',
+          'seq',
+          'item',
+          'place',
+          'line',
+          'field',
+          'rule',
+          'code',
+          'reason',
+        ])
+        .select(['reason_zh', 'content_digest', 'content_bytes', 'arrived_at'])
+        .where('released_at', 'is', null)
+      if (query.kind !== undefined) rows = rows.where('kind', '=', query.kind as 'row')
+      if (query.code !== undefined) rows = rows.where('code', '=', query.code)
+      if (query.after !== undefined) rows = rows.where('id', '<', query.after)
+      const items = await rows
+        .orderBy('id', 'desc')
+        .limit(query.limit ?? 100)
+        .execute()
+      return { items, next: items.length === (query.limit ?? 100) ? (items.at(-1)?.id ?? null) : null }
+    },
+  )
+}

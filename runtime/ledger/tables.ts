@@ -1,0 +1,116 @@
+/**
+ * The ledger's tables, the same in hub and node. `log` holds where each log stands here; `envelope` every entry of it as it came;
+ * `quarantine` what was refused, with its bytes and code; `announced` the newest signed head of every origin.
+ */
+import { type ColumnType, type Generated, type Kysely, sql } from 'kysely'
+
+type Bytes = ColumnType<Buffer | null, Uint8Array | null>
+
+export type LogRow = {
+  id: Generated<number>
+  origin: string
+  dataset: string
+  audience: string
+  /** position of the last entry held; epoch 0 while there is none */
+  epoch: Generated<number>
+  seq: Generated<number>
+  digest: string | null
+  issued_at: Date | null
+  /** own logs: up to where the hub's receipts say that it holds them */
+  receipt_epoch: Generated<number>
+  receipt_seq: Generated<number>
+  receipt_digest: string | null
+  receipt_token: string | null
+}
+
+export type EnvelopeRow = {
+  log_id: number
+  epoch: number
+  seq: number
+  digest: string
+  token: string
+  encoding: string
+  body: Bytes
+  records: number
+  received_at: Generated<Date>
+  /** code of the refusal, if its origin said it but nothing of it was applied */
+  refusal: string | null
+}
+
+export type QuarantineRow = {
+  id: Generated<number>
+  /** digest over what was refused and why: the same refusal stands once */
+  identity: string
+  kind: 'envelope' | 'record' | 'row'
+  origin: string | null
+  dataset: string | null
+  audience: string | null
+  epoch: number | null
+  seq: number | null
+  /** of a record in its envelope */
+  item: number | null
+  key: string | null
+  /** of a row: file and line; of an envelope: its subject */
+  place: string | null
+  line: number | null
+  field: string | null
+  rule: string | null
+  code: string
+  reason: string
+  reason_zh: string | null
+  /** null past the quota: digest and count remain */
+  content: Bytes
+  content_digest: string
+  content_bytes: number
+  arrived_at: Generated<Date>
+  released_at: Date | null
+}
+
+export type AnnouncedRow = {
+  origin: string
+  audience: string
+  issued_at: Date
+  received_at: Generated<Date>
+  token: string
+}
+
+export type LedgerTables = { log: LogRow; envelope: EnvelopeRow; quarantine: QuarantineRow; announced: AnnouncedRow }
+
+export const ledgerMigration = {
+  name: '0001-ledger',
+  async up(db: Kysely<unknown>): Promise<void> {
+    await sql`
+      CREATE TABLE log (
+        id integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+        origin text NOT NULL, dataset text NOT NULL, audience text NOT NULL,
+        epoch integer NOT NULL DEFAULT 0, seq bigint NOT NULL DEFAULT 0, digest text, issued_at timestamptz,
+        receipt_epoch integer NOT NULL DEFAULT 0, receipt_seq bigint NOT NULL DEFAULT 0, receipt_digest text, receipt_token text,
+        UNIQUE (origin, dataset, audience)
+      )`.execute(db)
+    await sql`
+      CREATE TABLE envelope (
+        log_id integer NOT NULL REFERENCES log, epoch integer NOT NULL, seq bigint NOT NULL,
+        digest text NOT NULL, token text NOT NULL, encoding text NOT NULL, body bytea, records integer NOT NULL,
+        received_at timestamptz NOT NULL DEFAULT now(), refusal text,
+        PRIMARY KEY (log_id, epoch, seq)
+      )`.execute(db)
+    // Bodies come compressed or incompressible; compressing them once more costs and saves nothing.
+    await sql`ALTER TABLE envelope ALTER COLUMN body SET STORAGE EXTERNAL`.execute(db)
+    await sql`
+      CREATE TABLE quarantine (
+        id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+        identity text NOT NULL UNIQUE, kind text NOT NULL,
+        origin text, dataset text, audience text, epoch integer, seq bigint, item integer, key text,
+        place text, line integer, field text, rule text,
+        code text NOT NULL, reason text NOT NULL, reason_zh text,
+        content bytea, content_digest text NOT NULL, content_bytes integer NOT NULL,
+        arrived_at timestamptz NOT NULL DEFAULT now(), released_at timestamptz
+      )`.execute(db)
+    await sql`
+      CREATE TABLE announced (
+        origin text NOT NULL, audience text NOT NULL, issued_at timestamptz NOT NULL,
+        received_at timestamptz NOT NULL DEFAULT now(), token text NOT NULL,
+        PRIMARY KEY (origin, audience)
+      )`.execute(db)
+  },
+}

@@ -1,0 +1,131 @@
+/**
+ * Sealing: records become a body, the body's digest and the log's position become a signed envelope, and from then on nothing of
+ * it changes. `sealEnvelope` is called once for each position; what it returns is committed before its first byte leaves.
+ */
+import { algorithmRow, SIGNING_ALGORITHM } from './algorithms.ts'
+import { DATASETS } from './datasets/datasets.ts'
+import { type Digest, digestOf } from './digest.ts'
+import { ExchangeError } from './errors.ts'
+import type { EnvelopeClaims } from './generated/envelope.ts'
+import type { EpochClaims } from './generated/epoch.ts'
+import { LIMITS } from './limits.ts'
+import { formatLogId, type LogHead, type LogId } from './log.ts'
+import type { ExchangeRecord } from './record.ts'
+import type { Signer } from './tokens.ts'
+
+/** One entry of a log as it is stored and sent: the opening of an epoch has no body. */
+export type SealedEntry = LogHead & {
+  readonly log: LogId
+  readonly token: string
+  readonly body: Buffer | null
+  readonly records: number
+}
+
+const digestAlgorithm = algorithmRow(SIGNING_ALGORITHM)?.digest ?? 'sha-256'
+/** The digest by which an envelope is named everywhere: that of its compact token's bytes. */
+export const tokenDigest = (compact: string): Digest => digestOf(compact, digestAlgorithm)
+
+export type SealContext = {
+  readonly fed: string
+  /** membership position that the origin had applied */
+  readonly mem: number
+  readonly signer: Signer
+  readonly now: Date
+}
+
+const seconds = (now: Date): number => Math.floor(now.getTime() / 1000)
+
+/** Opens an epoch. `closing` is the last position of the epoch before, null for the first. */
+export async function sealOpening(log: LogId, epoch: number, closing: LogHead | null, context: SealContext): Promise<SealedEntry> {
+  const claims: EpochClaims = {
+    fed: context.fed,
+    iss: log.origin,
+    aud: log.audience,
+    ds: log.dataset as EpochClaims['ds'],
+    ep: epoch,
+    iat: seconds(context.now),
+    mem: context.mem,
+    ...(closing === null ? {} : { cls: { ep: closing.epoch, seq: closing.seq, dig: closing.digest } }),
+  }
+  const token = await context.signer.sign('epoch', claims)
+  return { log, epoch, seq: 0, digest: tokenDigest(token), token, body: null, records: 0 }
+}
+
+/** The bytes that `dig` covers. `salt` (22 characters of base64url) keeps two equal batches from having one digest. */
+export const formatBody = (salt: string, records: readonly ExchangeRecord[]): Buffer =>
+  Buffer.from(JSON.stringify({ salt, records }), 'utf8')
+
+/**
+ * Seals one batch behind `head`.
+ * @throws RECORD_TOO_LARGE if the body is over the wire's limit; cut the batch with {@link cutBatch} first
+ */
+export async function sealEnvelope(
+  log: LogId,
+  head: LogHead,
+  records: readonly ExchangeRecord[],
+  context: SealContext & { readonly salt: string },
+): Promise<SealedEntry> {
+  const body = formatBody(context.salt, records)
+  if (body.length > LIMITS.bodyBytes || records.length === 0 || records.length > LIMITS.recordsPerEnvelope) {
+    throw new ExchangeError(
+      'RECORD_TOO_LARGE',
+      `${formatLogId(log)}: expected 1 to ${LIMITS.recordsPerEnvelope} records in ${LIMITS.bodyBytes} bytes`,
+      {
+        detail: { records: records.length, bytes: body.length },
+      },
+    )
+  }
+  const claims: EnvelopeClaims = {
+    fed: context.fed,
+    iss: log.origin,
+    aud: log.audience,
+    ds: log.dataset as EnvelopeClaims['ds'],
+    sch: schemaOf(log.dataset),
+    ep: head.epoch,
+    seq: head.seq + 1,
+    prv: head.digest,
+    iat: seconds(context.now),
+    n: records.length,
+    mem: context.mem,
+    dig: digestOf(body, digestAlgorithm),
+  }
+  const token = await context.signer.sign('envelope', claims)
+  return { log, epoch: claims.ep, seq: claims.seq, digest: tokenDigest(token), token, body, records: records.length }
+}
+
+function schemaOf(dataset: string): string {
+  const row = DATASETS.find(one => one.name === dataset)
+  if (row === undefined) throw new ExchangeError('DATASET_UNKNOWN', `expected a dataset of the table, got ${dataset}`)
+  return `${row.name}/${row.major}.${row.minor}`
+}
+
+/** room for the salt and the brackets around the records */
+const BODY_FRAME_BYTES = 64
+
+/**
+ * Cuts records into batches that fit one envelope each, in order.
+ * @throws RECORD_TOO_LARGE if one record alone does not fit
+ */
+export function cutBatch(records: readonly ExchangeRecord[]): ExchangeRecord[][] {
+  const batches: ExchangeRecord[][] = []
+  let batch: ExchangeRecord[] = []
+  let bytes = BODY_FRAME_BYTES
+  for (const record of records) {
+    const size = Buffer.byteLength(JSON.stringify(record)) + 1
+    if (size + BODY_FRAME_BYTES > LIMITS.bodyBytes) {
+      throw new ExchangeError(
+        'RECORD_TOO_LARGE',
+        `expected a record of at most ${LIMITS.bodyBytes - BODY_FRAME_BYTES} bytes, got ${size}`,
+      )
+    }
+    if (batch.length === LIMITS.recordsPerEnvelope || bytes + size > LIMITS.bodyBytes) {
+      batches.push(batch)
+      batch = []
+      bytes = BODY_FRAME_BYTES
+    }
+    batch.push(record)
+    bytes += size
+  }
+  if (batch.length > 0) batches.push(batch)
+  return batches
+}

@@ -1,0 +1,56 @@
+/**
+ * A log is the hash-chained sequence of what one origin said to one audience about one dataset. Identity and order live here and
+ * nowhere else. Position (ep, 0) is the epoch's opening statement, (ep, 1) the first envelope; each names the digest of what
+ * stands before it, and the opening of a later epoch names the closing position of the one it ends.
+ *
+ *   opening(1,0) ← (1,1) ← (1,2) ← (1,3)   closes at (1,3)
+ *                                     ↑
+ *                             opening(2,0) ← (2,1) ← …
+ */
+import type { Digest } from './digest.ts'
+
+export type LogId = { readonly origin: string; readonly dataset: string; readonly audience: string }
+export type Position = { readonly epoch: number; readonly seq: number }
+/** The last entry of a log, as far as somebody holds it. */
+export type LogHead = Position & { readonly digest: Digest }
+/** What the chain needs to know of an entry. `closing` stands in the opening of every epoch but the first. */
+export type ChainEntry = LogHead &
+  ({ readonly kind: 'opening'; readonly closing: LogHead | null } | { readonly kind: 'envelope'; readonly previous: Digest })
+
+/**
+ * `next` continues the log. `duplicate` is already held. `gap` means that entries before it are missing here. `fork` and `broken`
+ * are two signed statements that cannot both be true: another entry at a held position, or one that follows another past.
+ */
+export type ChainVerdict = 'next' | 'duplicate' | 'gap' | 'fork' | 'broken'
+
+export const formatLogId = (log: LogId): string => `${log.origin}/${log.dataset}/${log.audience}`
+export const formatPosition = (position: Position): string => `${position.epoch}.${position.seq}`
+
+export const comparePositions = (a: Position, b: Position): number => a.epoch - b.epoch || a.seq - b.seq
+
+/**
+ * Judges one entry against the head held. `held` is the digest that this holder has at the entry's own position, or null if it
+ * has none there (the position lies past the head, or its envelope was pruned).
+ */
+export function judgeChain(head: LogHead | null, entry: ChainEntry, held: Digest | null): ChainVerdict {
+  if (head === null) return entry.kind === 'opening' && entry.epoch === 1 ? 'next' : 'gap'
+  if (comparePositions(entry, head) <= 0) return held === null || held === entry.digest ? 'duplicate' : 'fork'
+  if (entry.epoch === head.epoch) {
+    if (entry.kind === 'opening') return 'fork'
+    if (entry.seq > head.seq + 1) return 'gap'
+    return entry.previous === head.digest ? 'next' : 'broken'
+  }
+  if (entry.kind !== 'opening' || entry.epoch > head.epoch + 1) return 'gap'
+  const { closing } = entry
+  if (closing === null || closing.epoch !== head.epoch) return 'broken'
+  if (closing.seq > head.seq) return 'gap'
+  return closing.seq === head.seq && closing.digest === head.digest ? 'next' : 'fork'
+}
+
+/** What a holder must ask for before `target` can follow: the first missing position of the epoch that it stands in. */
+export function missingBefore(head: LogHead | null, target: Position): { readonly epoch: number; readonly from: number } {
+  if (head === null) return { epoch: 1, from: 0 }
+  return head.epoch === target.epoch || target.seq > 0 || target.epoch > head.epoch
+    ? { epoch: head.epoch, from: head.seq + 1 }
+    : { epoch: target.epoch, from: 0 }
+}

@@ -1,0 +1,54 @@
+/** The JSON Schemas of the wire and of the datasets, as read from their files, and the types that are generated from them. */
+import credit from './datasets/credit.schema.json' with { type: 'json' }
+import type { OpenDatasetName } from './datasets/datasets.ts'
+import entity from './datasets/entity.schema.json' with { type: 'json' }
+import expert from './datasets/expert.schema.json' with { type: 'json' }
+import indicator from './datasets/indicator.schema.json' with { type: 'json' }
+import trade from './datasets/trade.schema.json' with { type: 'json' }
+import trust from './datasets/trust.schema.json' with { type: 'json' }
+import type { CreditBody } from './generated/credit.ts'
+import type { EntityBody } from './generated/entity.ts'
+import type { EnvelopeClaims } from './generated/envelope.ts'
+import type { EpochClaims } from './generated/epoch.ts'
+import type { ExpertBody } from './generated/expert.ts'
+import type { HeadClaims } from './generated/head.ts'
+import type { IndicatorBody } from './generated/indicator.ts'
+import type { Problem } from './generated/problem.ts'
+import type { ReceiptClaims } from './generated/receipt.ts'
+import type { WireRecord } from './generated/record.ts'
+import type { TradeBody } from './generated/trade.ts'
+import type { TrustBody } from './generated/trust.ts'
+import envelope from './wire/envelope.schema.json' with { type: 'json' }
+import epoch from './wire/epoch.schema.json' with { type: 'json' }
+import head from './wire/head.schema.json' with { type: 'json' }
+import problem from './wire/problem.schema.json' with { type: 'json' }
+import receipt from './wire/receipt.schema.json' with { type: 'json' }
+import record from './wire/record.schema.json' with { type: 'json' }
+
+/** A JSON Schema 2020-12 document, or a part of one. */
+export type JsonSchema = { readonly [keyword: string]: unknown }
+
+export type DatasetBodies = {
+  credit: CreditBody
+  entity: EntityBody
+  expert: ExpertBody
+  indicator: IndicatorBody
+  trade: TradeBody
+  trust: TrustBody
+}
+type WireTypes = {
+  envelope: EnvelopeClaims
+  epoch: EpochClaims
+  head: HeadClaims
+  problem: Problem
+  receipt: ReceiptClaims
+  record: WireRecord
+}
+type WireName = keyof WireTypes
+
+export const DATASET_SCHEMAS = { credit, entity, expert, indicator, trade, trust } as const satisfies {
+  [name in OpenDatasetName]: JsonSchema
+}
+export const WIRE_SCHEMAS = { envelope, epoch, head, problem, receipt, record } as const satisfies {
+  [name in WireName]: JsonSchema
+}

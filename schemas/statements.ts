@@ -1,0 +1,108 @@
+/**
+ * Signed statements about logs. A receipt is the hub's: "my ledger holds this log up to here"; the outbox forgets only on it. A head
+ * is the origin's: where its logs of one audience stand, and how far it holds the others'; nodes witness each other with it.
+ */
+import { ExchangeError } from './errors.ts'
+import type { HeadClaims } from './generated/head.ts'
+import type { ReceiptClaims } from './generated/receipt.ts'
+import type { LogHead, LogId } from './log.ts'
+import { keyFor, type Membership, memberOf } from './membership.ts'
+import { parseToken, type Signer, verifyToken } from './tokens.ts'
+import { checkClaims } from './validators.ts'
+
+const seconds = (now: Date): number => Math.floor(now.getTime() / 1000)
+
+const claimsOf = <Claims>(kind: 'receipt' | 'head', claims: unknown, fed: string): Claims => {
+  const [fault] = checkClaims(kind, claims)
+  if (fault !== undefined)
+    throw new ExchangeError('TOKEN_CLAIM_INVALID', `${fault.path}: ${fault.expected}`, { detail: { rule: fault.rule } })
+  if ((claims as { fed: string }).fed !== fed) throw new ExchangeError('FEDERATION_FOREIGN', `expected federation ${fed}`)
+  return claims as Claims
+}
+
+export type Receipt = { readonly log: LogId; readonly head: LogHead; readonly issuedAt: Date; readonly token: string }
+
+export async function sealReceipt(log: LogId, head: LogHead, context: { fed: string; signer: Signer; now: Date }): Promise<string> {
+  const claims: ReceiptClaims = {
+    fed: context.fed,
+    iss: 'hub',
+    org: log.origin,
+    ds: log.dataset as ReceiptClaims['ds'],
+    aud: log.audience,
+    ep: head.epoch,
+    seq: head.seq,
+    dig: head.digest,
+    iat: seconds(context.now),
+  }
+  return context.signer.sign('receipt', claims)
+}
+
+/** @throws TOKEN_*, FEDERATION_FOREIGN, KEY_UNKNOWN */
+export async function openReceipt(token: string, membership: Membership): Promise<Receipt> {
+  const parsed = parseToken(token, 'receipt')
+  const claims = claimsOf<ReceiptClaims>('receipt', parsed.claims, membership.fed)
+  await verifyToken(parsed, keyFor(membership.hubKeys, parsed.kid, null))
+  return {
+    log: { origin: claims.org, dataset: claims.ds, audience: claims.aud },
+    head: { epoch: claims.ep, seq: claims.seq, digest: claims.dig },
+    issuedAt: new Date(claims.iat * 1000),
+    token,
+  }
+}
+
+export type LogAt = { readonly log: LogId; readonly head: LogHead }
+export type Head = {
+  readonly origin: string
+  readonly audience: string
+  readonly issuedAt: Date
+  readonly logs: readonly LogAt[]
+  readonly held: readonly LogAt[]
+  readonly token: string
+}
+
+export async function sealHead(
+  origin: string,
+  audience: string,
+  logs: readonly LogAt[],
+  held: readonly LogAt[],
+  context: { fed: string; mem: number; signer: Signer; now: Date },
+): Promise<string> {
+  const claims = {
+    fed: context.fed,
+    iss: origin,
+    aud: audience,
+    iat: seconds(context.now),
+    mem: context.mem,
+    logs: logs.map(({ log, head }) => ({ ds: log.dataset, ep: head.epoch, seq: head.seq, dig: head.digest })),
+    held: held.map(({ log, head }) => ({
+      org: log.origin,
+      ds: log.dataset,
+      aud: log.audience,
+      ep: head.epoch,
+      seq: head.seq,
+      dig: head.digest,
+    })),
+  }
+  return context.signer.sign('head', claims satisfies { [name in keyof HeadClaims]: unknown })
+}
+
+/** @throws TOKEN_*, FEDERATION_FOREIGN, MEMBER_UNKNOWN, KEY_* */
+export async function openHead(token: string, membership: Membership): Promise<Head> {
+  const parsed = parseToken(token, 'head')
+  const claims = claimsOf<HeadClaims>('head', parsed.claims, membership.fed)
+  await verifyToken(parsed, keyFor(memberOf(membership, claims.iss).keys, parsed.kid, null))
+  return {
+    origin: claims.iss,
+    audience: claims.aud,
+    issuedAt: new Date(claims.iat * 1000),
+    logs: claims.logs.map(at => ({
+      log: { origin: claims.iss, dataset: at.ds, audience: claims.aud },
+      head: { epoch: at.ep, seq: at.seq, digest: at.dig },
+    })),
+    held: claims.held.map(at => ({
+      log: { origin: at.org, dataset: at.ds, audience: at.aud },
+      head: { epoch: at.ep, seq: at.seq, digest: at.dig },
+    })),
+    token,
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * NATS subjects, streams, consumers and headers: nothing else in Hutong spells one. Member codes, dataset and audience names are
+ * validated before they come here; a token with a wildcard, a dot or a space would speak for others, so it is refused again.
+ */
+import { ExchangeError } from './errors.ts'
+import type { LogId } from './log.ts'
+
+const TOKEN = /^[A-Za-z0-9-]{1,64}$/
+
+const token = (text: string): string => {
+  if (!TOKEN.test(text)) throw new ExchangeError('SUBJECT_MISMATCH', 'expected a subject token of letters, digits and hyphens')
+  return text
+}
+
+/** Envelopes and epoch openings of one log. */
+export const logSubject = (log: LogId): string => `log.${token(log.origin)}.${token(log.dataset)}.${token(log.audience)}`
+/** Everything that one origin writes: what its stream holds. */
+export const originSubjects = (origin: string): string => `log.${token(origin)}.>`
+export const audienceFilter = (origin: string, audience: string): string => `log.${token(origin)}.*.${token(audience)}`
+
+export function parseLogSubject(subject: string): LogId {
+  const [root, origin, dataset, audience, ...rest] = subject.split('.')
+  if (root !== 'log' || origin === undefined || dataset === undefined || audience === undefined || rest.length > 0) {
+    throw new ExchangeError('SUBJECT_MISMATCH', 'expected log.<origin>.<dataset>.<audience>')
+  }
+  return { origin: token(origin), dataset: token(dataset), audience: token(audience) }
+}
+
+export const streamName = (origin: string): string => `LOG-${token(origin)}`
+/** One durable consumer per reader and origin. */
+export const consumerName = (reader: string): string => `READER-${token(reader)}`
+
+/** Signed heads of one origin, for one audience. */
+export const headSubject = (origin: string, audience: string): string => `head.${token(origin)}.${token(audience)}`
+export const headFilter = (audience: string): string => `head.*.${token(audience)}`
+/** The hub's receipts to one origin. */
+export const receiptSubject = (origin: string): string => `receipt.${token(origin)}`
+/** Questions to the hub, asked by one member: the code stands in the subject so that the broker can hold it to its own. */
+export const hubQuestionSubject = (kind: 'range' | 'receipts' | 'heads', asker: string): string => `ask.hub.${kind}.${token(asker)}`
+export const hubQuestionFilter = (kind: 'range' | 'receipts' | 'heads'): string => `ask.hub.${kind}.*`
+/** Answers come under the asker's own prefix, which nobody else may read. */
+export const inboxPrefix = (program: string): string => `_INBOX_${token(program)}`
+
+/** Headers of a log message. The body is the message's data. */
+export const HEADERS = {
+  envelope: 'Hutong-Envelope',
+  epoch: 'Hutong-Epoch',
+  encoding: 'Content-Encoding',
+  code: 'Hutong-Code',
+  end: 'Hutong-End',
+} as const

@@ -1,0 +1,104 @@
+/**
+ * Hutong's signed statements: compact JWS (RFC 7515) with JWT claims (RFC 7519), judged by the best current practices of RFC 8725.
+ * The header holds `alg`, `typ` and `kid` and nothing else: no embedded key, no URL, no certificate, no `crit`, no `b64`. Text is
+ * judged before it is decoded, the type is compared before the claims are read, and the algorithm must be the key's own.
+ */
+import { CompactSign, type CryptoKey, compactVerify } from 'jose'
+import { algorithmRow } from './algorithms.ts'
+import { ExchangeError } from './errors.ts'
+import { parseIJson } from './i-json.ts'
+import { LIMITS } from './limits.ts'
+
+export const TOKEN_TYPES = {
+  envelope: 'hutong-envelope+jwt',
+  epoch: 'hutong-epoch+jwt',
+  receipt: 'hutong-receipt+jwt',
+  head: 'hutong-head+jwt',
+} as const
+export type TokenKind = keyof typeof TOKEN_TYPES
+
+export type ParsedToken = { readonly compact: string; readonly alg: string; readonly kid: string; readonly claims: unknown }
+export type VerificationKey = { readonly alg: string; readonly key: CryptoKey }
+
+/** Signs claims under one key. A second implementation may hold the key in another process or device. */
+export interface Signer {
+  readonly kid: string
+  sign(kind: TokenKind, claims: object): Promise<string>
+}
+
+export function createSigner(kid: string, alg: string, key: CryptoKey): Signer {
+  return {
+    kid,
+    sign: (kind, claims) =>
+      new CompactSign(new TextEncoder().encode(JSON.stringify(claims)))
+        .setProtectedHeader({ alg, typ: TOKEN_TYPES[kind], kid })
+        .sign(key),
+  }
+}
+
+const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/
+const HEADER_MEMBERS = new Set(['alg', 'typ', 'kid'])
+
+/** base64url without padding has one spelling for each byte string (RFC 7515 §2, RFC 4648 §3.5). */
+function decodePart(part: string): Buffer {
+  const bytes = Buffer.from(part, 'base64url')
+  if (bytes.toString('base64url') !== part)
+    throw new ExchangeError('TOKEN_MALFORMED', 'expected canonical base64url without padding')
+  return bytes
+}
+
+/**
+ * Takes a compact token apart. The signature is not checked here.
+ * @throws TOKEN_TOO_LARGE, TOKEN_MALFORMED, TOKEN_HEADER_FORBIDDEN, TOKEN_TYPE_FOREIGN, TOKEN_ALGORITHM_REFUSED
+ */
+export function parseToken(compact: string, kind: TokenKind): ParsedToken {
+  const limit = kind === 'envelope' ? LIMITS.envelopeTokenBytes : LIMITS.tokenBytes
+  if (compact.length > limit) throw new ExchangeError('TOKEN_TOO_LARGE', `expected at most ${limit} bytes, got ${compact.length}`)
+  if (!COMPACT.test(compact)) throw new ExchangeError('TOKEN_MALFORMED', 'expected three base64url parts with dots between them')
+  const [headerPart = '', claimsPart = '', signaturePart = ''] = compact.split('.')
+  const { alg, kid } = parseHeader(parseIJson(decodePart(headerPart), LIMITS.headerDepth, 'TOKEN_MALFORMED'), kind)
+  const row = algorithmRow(alg)
+  if (row === undefined) throw new ExchangeError('TOKEN_ALGORITHM_REFUSED', 'expected an algorithm of the table')
+  if (decodePart(signaturePart).length !== row.signatureBytes) {
+    throw new ExchangeError('TOKEN_MALFORMED', `expected a signature of ${row.signatureBytes} bytes`)
+  }
+  return { compact, alg, kid, claims: parseIJson(decodePart(claimsPart), LIMITS.claimsDepth, 'TOKEN_MALFORMED') }
+}
+
+function parseHeader(header: unknown, kind: TokenKind): { alg: string; kid: string } {
+  if (typeof header !== 'object' || header === null || Array.isArray(header)) {
+    throw new ExchangeError('TOKEN_MALFORMED', 'expected a JSON object as header')
+  }
+  const foreign = Object.keys(header).filter(name => !HEADER_MEMBERS.has(name))
+  if (foreign.length > 0) {
+    throw new ExchangeError('TOKEN_HEADER_FORBIDDEN', 'expected alg, typ and kid only', {
+      detail: { members: foreign.slice(0, 8) },
+    })
+  }
+  const { alg, typ, kid } = header as { [name: string]: unknown }
+  if (typ !== TOKEN_TYPES[kind]) throw new ExchangeError('TOKEN_TYPE_FOREIGN', `expected typ ${TOKEN_TYPES[kind]}`)
+  if (typeof alg !== 'string') throw new ExchangeError('TOKEN_ALGORITHM_REFUSED', 'expected alg to be text')
+  if (typeof kid !== 'string' || kid.length === 0 || kid.length > 128) {
+    throw new ExchangeError('TOKEN_MALFORMED', 'expected kid of 1 to 128 characters')
+  }
+  return { alg, kid }
+}
+
+/** @throws TOKEN_ALGORITHM_REFUSED if the header names another algorithm than the key's, TOKEN_SIGNATURE_INVALID */
+export async function verifyToken(token: ParsedToken, { alg, key }: VerificationKey): Promise<void> {
+  if (!isAlgorithmOfKey(token.alg, alg)) {
+    throw new ExchangeError('TOKEN_ALGORITHM_REFUSED', `expected ${alg}, the algorithm of the key, got ${token.alg}`)
+  }
+  try {
+    await compactVerify(token.compact, key, { algorithms: [token.alg] })
+  } catch (cause) {
+    throw new ExchangeError('TOKEN_SIGNATURE_INVALID', 'expected a signature by the named key over these bytes', { cause })
+  }
+}
+
+/** Both names of Ed25519 mean one algorithm; no other two do. */
+function isAlgorithmOfKey(named: string, own: string): boolean {
+  const a = algorithmRow(named)
+  const b = algorithmRow(own)
+  return a !== undefined && b !== undefined && a.kty === b.kty && a.crv === b.crv
+}
