@@ -63,7 +63,7 @@ const PLATFORM_CODE = /^[0-9A-Za-z][0-9A-Za-z_.-]{0,63}$/
 const KEY = /^[^\p{Cc}\p{Cs}]{1,128}$/u
 
 /** The beginning of a text that fits the quarantine, cut between characters, with identity numbers made unreadable. */
-export const quarantineText = (text: string): string => {
+const quarantineText = (text: string): string => {
   const masked = maskIdentityNumbers(text)
   if (Buffer.byteLength(masked) <= RAW_BYTES) return masked
   return Buffer.from(masked)
@@ -116,7 +116,7 @@ export const judged = (
   if (candidate.op === 'put') {
     const [first] = checkBody(dataset, candidate.body, 'sealing')
     if (first !== undefined) {
-      const invalid = rowFault('RECORD_SCHEMA_INVALID', first.path, first.rule, first.expected, first.zh)
+      const invalid = rowFault('RECORD_SCHEMA_INVALID', first.path, first.rule, `Expected ${first.expected}`, first.zh)
       return refused(location, dataset, invalid, raw)
     }
   }

@@ -12,11 +12,11 @@ import { readDay, readInstant } from './dates.ts'
 import { currencyNamed, readMoney } from './money.ts'
 
 /** A value of null says nothing, as an empty cell does: a code that names no region is not wrong for that. */
-export type Converted =
+type Converted =
   | { readonly ok: true; readonly value: JsonValue }
   | { readonly ok: false; readonly rule: string; readonly en: string; readonly zh: string }
 
-export type ConvertOptions = {
+type ConvertOptions = {
   /** code table: text of the file → value of the record */
   readonly values?: { readonly [text: string]: JsonValue } | undefined
   /** unit of a bare number, such as `万元` */

@@ -148,6 +148,14 @@ const fieldRule = (target: string, field: FieldText): FieldRule => {
   return { target, required: field.required ?? false, readings, ...fallback }
 }
 
+const plainValue = (document: Document): unknown => {
+  try {
+    return document.toJS({ maxAliasCount: 0 })
+  } catch (error) {
+    return refuse(['a mapping file has no aliases'], error)
+  }
+}
+
 /** @throws ExchangeError MAPPING_INVALID with every fault, each with its line */
 export const parseMapping = (yamlText: string): Mapping => {
   if (Buffer.byteLength(yamlText) > MAPPING_BYTES) refuse([`a mapping file has at most ${MAPPING_BYTES} bytes`])
@@ -158,7 +166,7 @@ export const parseMapping = (yamlText: string): Mapping => {
       document.errors.map(error => `line ${error.linePos?.[0].line ?? 1}: ${error.message.split('\n')[0] ?? 'not YAML'}`),
       document.errors[0],
     )
-  const text: unknown = document.toJS({ maxAliasCount: 0 })
+  const text = plainValue(document)
   const said = (faults: readonly Fault[]): string[] =>
     faults.map(({ path, expected }) => `line ${lineOf(document, lines, path)}: ${path.join('.') || 'the file'} ${expected}`)
   if (!validate(text)) return refuse(said(schemaFaults()))

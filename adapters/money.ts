@@ -4,8 +4,8 @@
  * is not understood to the last character is a fault, because a guessed amount is worse than none.
  */
 
-export type Money = { readonly amount: string; readonly currency: string }
-export type MoneyFault = { readonly rule: string; readonly en: string; readonly zh: string }
+type Money = { readonly amount: string; readonly currency: string }
+type MoneyFault = { readonly rule: string; readonly en: string; readonly zh: string }
 export type MoneyRead = { readonly ok: true; readonly money: Money } | ({ readonly ok: false } & MoneyFault)
 
 /** ISO 4217 by the names in use; the longer name stands before the one that it contains. Numbers are GB/T 12406. */
@@ -89,7 +89,7 @@ export const currencyNamed = (text: string): string | null => {
 }
 
 /** Moves the decimal point `places` to the right and writes the shortest plain form: `003.50`, 4 → `35000`. */
-export const shiftDecimal = (integer: string, fraction: string, places: number): string => {
+const shiftDecimal = (integer: string, fraction: string, places: number): string => {
   const digits = integer + fraction
   const point = integer.length + places
   const padded = point < 0 ? '0'.repeat(-point) + digits : digits.padEnd(point, '0')
@@ -123,14 +123,14 @@ export const sumDecimals = (decimals: readonly string[]): string => {
 
 const takeNumber = (text: string): { readonly integer: string; readonly fraction: string; readonly rest: string } | MoneyFault => {
   const match = /^(\d[\d,]*)(?:\.(\d+))?/.exec(text)
-  if (match === null) return { rule: 'money-number', en: 'an amount begins with its digits', zh: '金额应以数字开头' }
+  if (match === null) return { rule: 'money-number', en: 'An amount begins with its digits', zh: '金额应以数字开头' }
   const grouped = match[1] ?? ''
   if (grouped.includes(',') && !/^\d{1,3}(,\d{3})+$/.test(grouped))
-    return { rule: 'money-grouping', en: 'thousands are grouped by three digits', zh: '千分位应每三位分组' }
+    return { rule: 'money-grouping', en: 'Thousands are grouped by three digits', zh: '千分位应每三位分组' }
   const integer = grouped.replaceAll(',', '')
   const fraction = match[2] ?? ''
   if (integer.length + fraction.length > MAX_DIGITS - 10)
-    return { rule: 'money-length', en: 'an amount has at most 20 digits', zh: '金额最多 20 位数字' }
+    return { rule: 'money-length', en: 'An amount has at most 20 digits', zh: '金额最多 20 位数字' }
   return { integer, fraction, rest: text.slice(match[0].length) }
 }
 
@@ -158,13 +158,13 @@ export const readMoney = (text: string, { unit, currency = 'CNY' }: { unit?: str
   if (!('integer' in number)) return { ok: false, ...number }
   const stated = number.rest.replace(/^\((.*)\)$/u, '$1').replace(/^(.*)\((.+)\)$/u, '$1$2')
   const written = stated === '' && named === null ? (unit === undefined ? null : plain(unit)) : stated
-  if (written === null) return fault('money-unit', 'an amount names its unit', '金额应注明单位')
+  if (written === null) return fault('money-unit', 'An amount names its unit', '金额应注明单位')
   const { currency: trailing, rest: scaleText } = takeCurrency(written)
   if (named !== null && trailing !== null && named !== trailing)
-    return fault('money-currency', 'an amount has one currency', '金额只应有一种币种')
+    return fault('money-currency', 'An amount has one currency', '金额只应有一种币种')
   const scaleName = scaleText.replace(/[元圆整]+$/u, '')
   const places = scaleName === '' ? 0 : SCALES.find(([name]) => name === scaleName)?.[1]
-  if (places === undefined) return fault('money-unit', 'the unit of an amount is known', '金额单位应可识别')
+  if (places === undefined) return fault('money-unit', 'The unit of an amount is known', '金额单位应可识别')
   return {
     ok: true,
     money: { amount: shiftDecimal(number.integer, number.fraction, places), currency: named ?? trailing ?? currency },

@@ -12,6 +12,7 @@ import { openStore } from '../runtime/store.ts'
 import { SIGNING_ALGORITHM } from '../schemas/algorithms.ts'
 import { ExchangeError } from '../schemas/errors.ts'
 import { parseMembership } from '../schemas/membership.ts'
+import { ALL_HEADS } from '../schemas/subjects.ts'
 import { createSigner } from '../schemas/tokens.ts'
 import type { HubConfig } from './config.ts'
 import { createEvents } from './events.ts'
@@ -62,7 +63,7 @@ export async function startHub(
       broker,
       db,
       membership,
-      audiences: ['*'],
+      filters: [ALL_HEADS],
       announced: () => {},
       refused: error => events.headRefused(error),
     }),

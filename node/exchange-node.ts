@@ -13,6 +13,7 @@ import { openStore } from '../runtime/store.ts'
 import { SIGNING_ALGORITHM } from '../schemas/algorithms.ts'
 import { ExchangeError } from '../schemas/errors.ts'
 import { audiencesRead, memberOf, parseMembership } from '../schemas/membership.ts'
+import { headFilter } from '../schemas/subjects.ts'
 import { createSigner } from '../schemas/tokens.ts'
 import type { NodeConfig } from './config.ts'
 import { createEvents } from './events.ts'
@@ -91,9 +92,9 @@ export async function startNode(
   }
   const receiver = createReceiver({ db: ledger, membership, effect: replicator })
   const settled = async (_outcomes: readonly Outcome[]): Promise<void> => {}
-  const audiences = audiencesRead(member)
+  const filters = audiencesRead(member).map(headFilter)
   listener = undo.use(
-    await listenHeads({ broker, db: ledger, membership, audiences, announced: () => {}, refused: events.headRefused }),
+    await listenHeads({ broker, db: ledger, membership, filters, announced: () => {}, refused: events.headRefused }),
   )
   const repairer = undo.use(startRepairer({ broker, db: ledger, origin: own, receiver, heads, events, settled }))
   const followers = [...members.members.keys()]

@@ -58,16 +58,6 @@ export type GuardedProcess = {
   readonly hasExited: () => boolean
 } & AsyncDisposable
 
-/** Whether anything is left under this process or, negative, process group. */
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'
-  }
-}
-
 const signal = (pid: number, name: NodeJS.Signals): void => {
   try {
     process.kill(pid, name)
@@ -125,7 +115,7 @@ export const startGuarded = async (options: GuardedOptions): Promise<GuardedProc
     guard.once('error', reject)
     guard.once('exit', code => {
       ended = true
-      // a guard that died by a signal leaves its server behind
+      // what is left of the group: the server, if the guard died by a signal
       if (guard.pid !== undefined) signal(-guard.pid, 'SIGKILL')
       resolve(code !== null && code > 128 ? null : code)
     })
@@ -133,7 +123,6 @@ export const startGuarded = async (options: GuardedOptions): Promise<GuardedProc
   guard.stdin?.on('error', () => {}) // the guard went first; `exited` tells
   const pids = guard.stdio[3]
   const pid = Number(await Promise.race([pids instanceof Readable ? text(pids) : '', exited.then(() => '')]))
-  const group = guard.pid
   return {
     pid,
     exited,
@@ -141,7 +130,6 @@ export const startGuarded = async (options: GuardedOptions): Promise<GuardedProc
     [Symbol.asyncDispose]: async () => {
       guard.stdin?.end()
       await exited
-      if (group !== undefined) await until(() => !isAlive(-group), { timeoutMs: GRACE_MS })
     },
   }
 }

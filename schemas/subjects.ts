@@ -33,6 +33,8 @@ export const consumerName = (reader: string): string => `READER-${token(reader)}
 /** Signed heads of one origin, for one audience. */
 export const headSubject = (origin: string, audience: string): string => `head.${token(origin)}.${token(audience)}`
 export const headFilter = (audience: string): string => `head.*.${token(audience)}`
+/** Every head: the hub's to hear. */
+export const ALL_HEADS = 'head.>'
 /** The hub's receipts to one origin. */
 export const receiptSubject = (origin: string): string => `receipt.${token(origin)}`
 /** Questions to the hub, asked by one member: the code stands in the subject so that the broker can hold it to its own. */

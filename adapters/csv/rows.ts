@@ -20,7 +20,7 @@ export type CsvRow =
 type Line = { readonly line: number; readonly text: string; readonly reason: 'encoding' | 'long' | null }
 
 /** One row of text as cells; null where quotes are misplaced. */
-export const cellsOf = (text: string, delimiter: string): readonly string[] | null => {
+const cellsOf = (text: string, delimiter: string): readonly string[] | null => {
   if (!text.includes('"') && !text.includes('\r')) return text.split(delimiter)
   try {
     const rows: readonly string[][] = parse(text, { delimiter, relax_column_count: true, record_delimiter: '\u0000' })

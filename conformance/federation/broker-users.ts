@@ -2,16 +2,12 @@
  * Who may say and hear what at the broker: rows, one for each program. A member writes under its own code and reads through its own
  * consumers; the broker refuses the rest. Only names from the federation's table become part of a permission.
  */
+import type { BrokerUser } from '../../runtime/broker/configuration.ts'
 import type { MemberPlan } from './members.ts'
 
-export type BrokerUser = {
-  readonly user: string
-  readonly password: string
-  readonly publish: readonly string[]
-  readonly subscribe: readonly string[]
-}
+type Rights = Pick<BrokerUser, 'publish' | 'subscribe'>
 
-const memberRights = ({ code, kind, alliances = [] }: MemberPlan): Pick<BrokerUser, 'publish' | 'subscribe'> => ({
+const memberRights = ({ code, kind, alliances = [] }: MemberPlan): Rights => ({
   publish: [
     `log.${code}.>`,
     `head.${code}.>`,
@@ -31,7 +27,8 @@ const memberRights = ({ code, kind, alliances = [] }: MemberPlan): Pick<BrokerUs
   ],
 })
 
-export const brokerUsers = (members: readonly MemberPlan[], passwords: ReadonlyMap<string, string>): BrokerUser[] => [
-  { user: 'hub', password: passwords.get('hub') ?? '', publish: ['>'], subscribe: ['>'] },
-  ...members.map(member => ({ user: member.code, password: passwords.get(member.code) ?? '', ...memberRights(member) })),
+/** The password of each program's user comes from the caller. */
+export const brokerUsers = (members: readonly MemberPlan[], password: (user: string) => string): BrokerUser[] => [
+  { user: 'hub', password: password('hub'), publish: ['>'], subscribe: ['>'] },
+  ...members.map(member => ({ user: member.code, password: password(member.code), ...memberRights(member) })),
 ]

@@ -60,7 +60,11 @@ export type LauncherConfig = {
 /** @throws CONFIG_INVALID naming every fault */
 export function readConfig(env: Environment): LauncherConfig {
   const own = Object.fromEntries(Object.entries(env).filter(([name]) => !PASSED_ON.test(name)))
-  const { home, databaseUrl, natsUrl, brokerCredentialsFile, brokerBinary } = readEnvironment(own, LAUNCHER_PREFIX, LAUNCHER_SETTINGS)
+  const { home, databaseUrl, natsUrl, brokerCredentialsFile, brokerBinary } = readEnvironment(
+    own,
+    LAUNCHER_PREFIX,
+    LAUNCHER_SETTINGS,
+  )
   return { home: resolve(home), cacheDir: cacheFolder(env), databaseUrl, natsUrl, brokerCredentialsFile, brokerBinary }
 }
 

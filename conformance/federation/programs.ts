@@ -8,8 +8,8 @@ import { open, rename, stat } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Environment } from '../../runtime/environment.ts'
-import { logTail } from '../../runtime/guarded-process.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
+import { lastWords } from './last-words.ts'
 
 export const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -25,7 +25,14 @@ export type ProgramPlan = {
 }
 
 export type ProgramEvent =
-  | { readonly kind: 'died'; readonly name: string; readonly how: string; readonly logFile: string; readonly tail: string; readonly retryMs: number }
+  | {
+      readonly kind: 'died'
+      readonly name: string
+      readonly how: string
+      readonly logFile: string
+      readonly tail: string
+      readonly retryMs: number
+    }
   | { readonly kind: 'recovered'; readonly name: string }
 
 export type Program = AsyncDisposable & {
@@ -98,7 +105,7 @@ async function untilReady(plan: ProgramPlan, { exited, state }: Running, signal:
     signal.throwIfAborted()
     const how = state.ended ? `ended while starting (${await exited})` : `is not ready after ${READY_WAIT_MS / 1000} s`
     if (state.ended || performance.now() > end) {
-      const tail = await logTail(plan.logFile)
+      const tail = await lastWords(plan.logFile)
       throw new ExchangeError('PROGRAM_FAILED', `${plan.name} ${how}; its log is ${plan.logFile}, which ends in\n${tail}`, {
         detail: { program: plan.name, log_file: plan.logFile },
       })
@@ -107,8 +114,7 @@ async function untilReady(plan: ProgramPlan, { exited, state }: Running, signal:
   }
 }
 
-const wait = (ms: number, signal: AbortSignal): Promise<void> =>
-  delay(ms, undefined, { signal }).catch(() => undefined)
+const wait = (ms: number, signal: AbortSignal): Promise<void> => delay(ms, undefined, { signal }).catch(() => undefined)
 
 export function createProgram(
   plan: ProgramPlan,
@@ -132,7 +138,7 @@ export function createProgram(
       const how = await current.exited
       if (signal.aborted) return
       if (performance.now() - since > STEADY_AFTER_MS) retryMs = FIRST_RETRY_MS
-      options.onEvent({ kind: 'died', name: plan.name, how, logFile: plan.logFile, tail: await logTail(plan.logFile), retryMs })
+      options.onEvent({ kind: 'died', name: plan.name, how, logFile: plan.logFile, tail: await lastWords(plan.logFile), retryMs })
       await wait(retryMs, signal)
       if (signal.aborted) return
       retryMs = Math.min(retryMs * 2, LAST_RETRY_MS)

@@ -84,7 +84,10 @@ async function keepMembership(path: string, members: readonly MemberPlan[], keys
     name === 'hub' ? membership.hubKeys : (membership.members.get(name)?.keys ?? [])
   for (const [name, { kid }] of keys) {
     if (!registered(name).some(key => key.kid === kid)) {
-      throw new ExchangeError('MEMBERSHIP_FILE_INVALID', `${path}: expected the key of ${name} that stands in the folder keys; the folder holds another federation`)
+      throw new ExchangeError(
+        'MEMBERSHIP_FILE_INVALID',
+        `${path}: expected the key of ${name} that stands in the folder keys; the folder holds another federation`,
+      )
     }
   }
   return membership.fed

@@ -9,16 +9,7 @@ import { dayAfter } from './days.ts'
 import type { Profile } from './profiles.ts'
 import { randomOf } from './random.ts'
 import type { SourceRow } from './tables.ts'
-import {
-  AGENCY_TRADE,
-  COMPANY_TYPES,
-  cycleName,
-  EXPERT_CLASSES,
-  TENDERER_TRADE,
-  TRADES,
-  VIOLATIONS,
-  WORKS,
-} from './words.ts'
+import { AGENCY_TRADE, COMPANY_TYPES, cycleName, EXPERT_CLASSES, TENDERER_TRADE, TRADES, VIOLATIONS, WORKS } from './words.ts'
 
 export type Scene = { readonly profile: Profile; readonly seed: string; readonly secret: Uint8Array }
 
@@ -88,10 +79,10 @@ export const projectAt = (scene: Scene, i: number, { day, at }: Moment): SourceR
     project_stage: '2',
     region_code: region,
     platform_code: random.pick(profile.platforms),
-    tenderer_name: tenderer['legal_name'] ?? null,
-    tenderer_code: tenderer['legal_code'] ?? null,
-    tender_agency_name: agency['legal_name'] ?? null,
-    tender_agency_code: agency['legal_code'] ?? null,
+    tenderer_name: tenderer.legal_name ?? null,
+    tenderer_code: tenderer.legal_code ?? null,
+    tender_agency_name: agency.legal_name ?? null,
+    tender_agency_code: agency.legal_code ?? null,
     // small works are more frequent than large ones
     contract_reckon_price: decimal(random.integer(min, random.integer(min, max)), 0),
     price_unit: '0',
@@ -112,23 +103,29 @@ const stageOf = (lot: number, age: number): string => {
 export const dealAt = (scene: Scene, i: number, project: SourceRow, { day, at, age }: Moment & { age: number }): SourceRow => {
   const { profile, seed } = scene
   const random = randomOf(seed, profile.code, 'deal', i)
-  const type = project['tender_project_type'] ?? ''
-  const platform = project['platform_code'] ?? ''
+  const type = project.tender_project_type ?? ''
+  const platform = project.platform_code ?? ''
   const centre = makeUscc(profile.code, organisation('MB', Number(platform.slice(-2)), 0), '12')
   const group = type.padEnd(3, '0')
-  const notice = project['notice_send_time'] ?? day
-  const serial = String(i + 1).padStart(6, '0').slice(-6)
+  const notice = project.notice_send_time ?? day
+  const serial = String(i + 1)
+    .padStart(6, '0')
+    .slice(-6)
   const check = random.text(USCC_CHARACTERS, 1)
-  const work = WORKS.find(one => one.code === type && one.mode === project['tender_mode']) ?? WORKS[0]
+  const work = WORKS.find(one => one.code === type && one.mode === project.tender_mode) ?? WORKS[0]
   const lot = i % 2 === 0 ? '一' : '二'
-  const title = `${project['tender_project_name']}第${lot}${type.startsWith('A') ? '标段' : '包'}`
+  const title = `${project.tender_project_name}第${lot}${type.startsWith('A') ? '标段' : '包'}`
   const section = type.startsWith('A')
-    ? { bid_section_code: `${project['tender_project_code']}-${i % 2 === 0 ? '01' : '02'}`, bid_section_name: title, deal_name: null }
+    ? {
+        bid_section_code: `${project.tender_project_code}-${i % 2 === 0 ? '01' : '02'}`,
+        bid_section_name: title,
+        deal_name: null,
+      }
     : { bid_section_code: null, bid_section_name: null, deal_name: title }
   const stage = stageOf(random.integer(0, 99), age)
   const decided = stage !== '2' && stage !== '9'
   const winner = partyAt(scene, 'winner', i, [3, 4, 5, 6, 7, 8, 9])
-  const half = Math.floor(Number(project['contract_reckon_price'] ?? '0') / 2)
+  const half = Math.floor(Number(project.contract_reckon_price ?? '0') / 2)
   const signed = stage === '4' || stage === '5'
   return {
     ...project,
@@ -136,8 +133,8 @@ export const dealAt = (scene: Scene, i: number, project: SourceRow, { day, at, a
     serial: String(i),
     unified_deal_code: formatDealCode({ class: group, uscc: centre, date: notice, serial, check, warnings: [] }),
     project_stage: stage,
-    win_bidder_name: decided ? (winner['legal_name'] ?? null) : null,
-    win_bidder_code: decided ? (winner['legal_code'] ?? null) : null,
+    win_bidder_name: decided ? (winner.legal_name ?? null) : null,
+    win_bidder_code: decided ? (winner.legal_code ?? null) : null,
     deal_amount: decided ? decimal(Math.floor((half * random.integer(820, 998)) / 1000), random.integer(0, 99)) : null,
     expert_seats: decided ? String(random.pick(work.seats)) : null,
     win_bid_time: decided ? day : null,
@@ -172,8 +169,8 @@ const bodyOf = (scene: Scene, name: string, i: number, day: string): SourceRow =
   const company = partyAt(scene, name, i, [3, 4, 5, 6, 7, 8, 9])
   const { profile } = scene
   return {
-    body_name: company['legal_name'] ?? null,
-    body_code: company['legal_code'] ?? null,
+    body_name: company.legal_name ?? null,
+    body_code: company.legal_code ?? null,
     body_type: '1',
     body_role: '2',
     government: `${profile.zh}样例公共资源交易监督管理部门`,

@@ -76,7 +76,8 @@ export const planTick = (scene: Scene, tick: number, counts: Counts, now: Date):
   if (random.chance(0.02)) add('expert', expertAt(scene, counts.expert, live))
   if (random.chance(0.04)) add('violating', violationAt(scene, counts.violating, live))
   if (random.chance(0.01)) add('blacklist', blacklistAt(scene, counts.blacklist, live))
-  if (random.chance(0.1)) steps.push({ kind: 'correct', deal: random.integer(0, counts.deal - 1), permille: random.integer(900, 1100) })
+  if (random.chance(0.1))
+    steps.push({ kind: 'correct', deal: random.integer(0, counts.deal - 1), permille: random.integer(900, 1100) })
   if (random.chance(0.03)) steps.push({ kind: 'withdraw', deal: random.integer(0, counts.deal - 1) })
   return steps
 }

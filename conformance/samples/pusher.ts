@@ -36,31 +36,32 @@ const parseRefusal = (value: unknown, lines: number): Refused => {
  * unchanged next time, and the next refusals will be named then.
  */
 export const parseAnswer = (answer: unknown, rows: readonly PushRow[]): PushResult => {
-  if (!isObject(answer) || !Array.isArray(answer['refusals'])) throw unreadable('is not the sum of an intake')
-  if (answer['rows'] !== rows.length) throw unreadable(`is for ${String(answer['rows'])} rows, not for ${rows.length}`)
+  if (!isObject(answer) || !Array.isArray(answer.refusals)) throw unreadable('is not the sum of an intake')
+  if (answer.rows !== rows.length) throw unreadable(`is for ${String(answer.rows)} rows, not for ${rows.length}`)
   const named = new Map<number, Refused>()
-  for (const value of answer['refusals']) {
+  for (const value of answer.refusals) {
     const refusal = parseRefusal(value, rows.length)
     named.set(refusal.line, refusal)
   }
-  if (typeof answer['refused'] !== 'number' || (answer['refused'] > 0 && named.size === 0)) throw unreadable('names no refused row')
+  if (typeof answer.refused !== 'number' || (answer.refused > 0 && named.size === 0)) throw unreadable('names no refused row')
   const refused: Refusal[] = []
   const taken: number[] = []
   for (const [index, { id }] of rows.entries()) {
     const refusal = named.get(index + 1)
     if (refusal !== undefined) refused.push({ id, code: refusal.code, reason: refusal.reason })
-    else if (answer['refused'] === named.size) taken.push(id)
+    else if (answer.refused === named.size) taken.push(id)
   }
   return { taken, refused }
 }
 
 /** @throws PROGRAM_UNREACHABLE for every reason to try again, AbortError when `signal` aborts */
 export const push = async (rows: readonly PushRow[], target: PushTarget, signal: AbortSignal): Promise<PushResult> => {
-  const token = (await readFile(target.operator_token_file, 'utf8')).trim()
   const url = new URL('/v1/ingest/national', target.node_url)
   url.searchParams.set('platform', target.platform)
   url.searchParams.set('file', `push-${rows[0]?.id ?? 0}.ndjson`)
   try {
+    // read each time: a token that was changed needs no restart
+    const token = (await readFile(target.operator_token_file, 'utf8')).trim()
     const response = await fetch(url, {
       method: 'POST',
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/octet-stream' },
@@ -69,8 +70,8 @@ export const push = async (rows: readonly PushRow[], target: PushTarget, signal:
       signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
     })
     const answer: unknown = await response.json()
-    if (response.status !== 200) {
-      const code = isObject(answer) && typeof answer['code'] === 'string' ? answer['code'] : 'no code'
+    if (!response.ok) {
+      const code = isObject(answer) && typeof answer.code === 'string' ? answer.code : 'no code'
       throw unreadable(`is ${response.status} (${code})`)
     }
     return parseAnswer(answer, rows)

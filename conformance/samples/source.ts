@@ -11,7 +11,15 @@ import { dayOf, secondOf } from './days.ts'
 import { ADDED, CHANGED, DELETED, documentOf } from './documents.ts'
 import { planFounding, planTick, type Step } from './plan.ts'
 import type { Profile } from './profiles.ts'
-import { type Counts, type SampleTables, SOURCE_NAMES, SOURCES, type SourceName, type SourceRow, sourceMigration } from './tables.ts'
+import {
+  type Counts,
+  type SampleTables,
+  SOURCE_NAMES,
+  SOURCES,
+  type SourceName,
+  type SourceRow,
+  sourceMigration,
+} from './tables.ts'
 
 export type PushRow = { readonly id: number; readonly document: string; readonly ends_batch: boolean }
 export type Refusal = { readonly id: number; readonly code: string; readonly reason: string }
@@ -85,7 +93,9 @@ export class SampleSource implements AsyncDisposable {
   /** Makes the tables, and founds the system if this is its first start. */
   static async open(url: string, profile: Profile, { seed, now }: { seed: string; now: Date }): Promise<SampleSource> {
     await using cleanup = new AsyncDisposableStack()
-    const database = cleanup.use(openDatabase<SampleTables>(url, { applicationName: `hutong-samples-${profile.code}`, poolSize: 4 }))
+    const database = cleanup.use(
+      openDatabase<SampleTables>(url, { applicationName: `hutong-samples-${profile.code}`, poolSize: 4 }),
+    )
     await migrate(database, [sourceMigration])
     await database.kysely.transaction().execute(async db => {
       const secret = randomBytes(32)
@@ -97,20 +107,26 @@ export class SampleSource implements AsyncDisposable {
         .executeTakeFirstOrThrow()
       if (numInsertedOrUpdatedRows === 0n) return
       const added = await apply(db, planFounding({ profile, seed, secret }, now), secondOf(now))
-      await db.updateTable('system_state').set({ counts: sql`${JSON.stringify(sumOf(NO_ROWS, added))}::json` }).execute()
+      await db
+        .updateTable('system_state')
+        .set({ counts: sql`${JSON.stringify(sumOf(NO_ROWS, added))}::json` })
+        .execute()
     })
     cleanup.move()
     return new SampleSource(profile, database)
   }
 
-  /** One step of the system's life; answers how many rows it put into the outbox. */
+  /** One step of the system's life. */
   async tick(now: Date): Promise<void> {
     const { profile } = this
     await this.#database.kysely.transaction().execute(async db => {
       const { seed, secret, ticks, counts } = await db.selectFrom('system_state').selectAll().forUpdate().executeTakeFirstOrThrow()
       const added = await apply(db, planTick({ profile, seed, secret }, ticks, counts, now), secondOf(now))
       const next = JSON.stringify(sumOf(counts, added))
-      await db.updateTable('system_state').set({ ticks: ticks + 1, counts: sql`${next}::json` }).execute()
+      await db
+        .updateTable('system_state')
+        .set({ ticks: ticks + 1, counts: sql`${next}::json` })
+        .execute()
     })
   }
 
@@ -149,7 +165,7 @@ export class SampleSource implements AsyncDisposable {
     return { rows: counts, waiting, pushed, refused }
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#database[Symbol.asyncDispose]()
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#database[Symbol.asyncDispose]()
   }
 }

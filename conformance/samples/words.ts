@@ -78,4 +78,11 @@ export const EXPERT_CLASSES: readonly [string, ...string[]] = [
   'C0601',
 ]
 
-export const VIOLATIONS: readonly [string, ...string[]] = ['弄虚作假', '围标串标', '无故放弃中标', '拖延签订合同', '违规转包', '提供虚假业绩']
+export const VIOLATIONS: readonly [string, ...string[]] = [
+  '弄虚作假',
+  '围标串标',
+  '无故放弃中标',
+  '拖延签订合同',
+  '违规转包',
+  '提供虚假业绩',
+]

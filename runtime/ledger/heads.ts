@@ -5,7 +5,6 @@
 import { type Kysely, sql } from 'kysely'
 import type { Membership } from '../../schemas/membership.ts'
 import { type Head, openHead } from '../../schemas/statements.ts'
-import { headFilter } from '../../schemas/subjects.ts'
 import type { Broker } from '../nats.ts'
 import type { LedgerTables } from './tables.ts'
 
@@ -19,7 +18,8 @@ export async function listenHeads(options: {
   readonly broker: Broker
   readonly db: Kysely<LedgerTables>
   readonly membership: () => Membership
-  readonly audiences: readonly string[]
+  /** subjects to listen to */
+  readonly filters: readonly string[]
   readonly announced: (head: Head) => void
   readonly refused: (error: unknown) => void
 }): Promise<HeadListener> {
@@ -47,8 +47,8 @@ export async function listenHeads(options: {
     options.announced(head)
   }
 
-  const subscriptions = options.audiences.map(audience =>
-    broker.connection.subscribe(headFilter(audience), {
+  const subscriptions = options.filters.map(filter =>
+    broker.connection.subscribe(filter, {
       callback: (error, message) => {
         if (error === null) void take(message.string(), message.subject).catch(failure => options.refused(failure))
       },

@@ -49,7 +49,7 @@ const parseName = (name: string): string => {
 }
 
 /** Makes role and database where they are missing; an existing role gets the password given. Answers the role's URL. */
-export const createDatabase = (url: string, target: Target): Promise<string> => {
+export const createDatabase = async (url: string, target: Target): Promise<string> => {
   const [database, role] = [parseName(target.database), parseName(target.role)]
   return asSuperuser(url, async client => {
     const roles = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [role])

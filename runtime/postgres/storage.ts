@@ -1,11 +1,11 @@
 /**
  * Where the embedded server keeps its files. PostgreSQL refuses to run as root, so that a start by root hands the cluster to an
  * unprivileged user, and that user must be able to walk to it: where the data directory lies below a folder closed to it (a project
- * under /root), the cluster goes to /var/lib/hutong, under a name derived from the data directory's, and the data directory says so.
+ * under /root), the cluster goes to a folder in /var/lib/hutong, and the data directory says in `storage` which.
  */
 
-import { createHash } from 'node:crypto'
-import { chmod, chown, mkdir, realpath, stat, writeFile } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { chmod, chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { ServerUser } from './binaries.ts'
 
@@ -22,16 +22,21 @@ const isOpenToAll = async (directory: string): Promise<boolean> => {
   }
 }
 
-/** The folder that holds the cluster and, where needed, a copy of the programs. Belongs to the server's user. */
+const ELSEWHERE = '/var/lib/hutong'
+
+/** The folder that holds the cluster and, where needed, a copy of the programs. */
 export const storageOf = async (dataDir: string, user: ServerUser): Promise<string> => {
   if (user === undefined) return dataDir
+  const pointer = join(dataDir, 'storage')
+  const kept = (await readFile(pointer, 'utf8').catch(() => '')).trim()
+  if (dirname(kept) === ELSEWHERE) return kept
   await chmod(dataDir, (await stat(dataDir)).mode | 0o011)
   if (await isOpenToAll(dataDir)) return dataDir
-  const name = createHash('sha256').update(dataDir).digest('hex').slice(0, 16)
-  const storage = `/var/lib/hutong/postgres-${name}`
-  await mkdir(storage, { recursive: true, mode: 0o755 })
-  await writeFile(join(dataDir, 'storage'), `${storage}\n`)
-  return realpath(storage)
+  const storage = join(ELSEWHERE, `postgres-${randomBytes(8).toString('hex')}`)
+  await mkdir(storage, { recursive: true })
+  await chmod(storage, 0o755)
+  await writeFile(pointer, `${storage}\n`)
+  return storage
 }
 
 /** An empty directory of the server's user, in which it runs and writes. */

@@ -1,0 +1,214 @@
+/**
+ * A real PostgreSQL, a real broker, hub and nodes in this process: for tests that look inside or interfere. Each testbed is its own
+ * federation in a temporary folder and ends with everything it started.
+ */
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { homedir, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Kysely } from 'kysely'
+import { readConfig as readHubConfig } from '../../hub/config.ts'
+import { type Hub, startHub } from '../../hub/hub.ts'
+import { readConfig as readNodeConfig } from '../../node/config.ts'
+import { type ExchangeNode, startNode } from '../../node/exchange-node.ts'
+import type { NodeTables } from '../../node/tables.ts'
+import { startBroker } from '../../runtime/broker/launcher.ts'
+import { resolveBroker } from '../../runtime/broker/resolver.ts'
+import { readKeyFile } from '../../runtime/key-file.ts'
+import type { LedgerTables } from '../../runtime/ledger/tables.ts'
+import { createLogger } from '../../runtime/log.ts'
+import { type Broker, connectBroker } from '../../runtime/nats.ts'
+import { openDatabase } from '../../runtime/postgres/database.ts'
+import { startPostgres } from '../../runtime/postgres/server.ts'
+import { SIGNING_ALGORITHM } from '../../schemas/algorithms.ts'
+import { type Membership, parseMembership } from '../../schemas/membership.ts'
+import type { JsonValue } from '../../schemas/record.ts'
+import { createSigner, type Signer } from '../../schemas/tokens.ts'
+import { brokerUsers } from '../federation/broker-users.ts'
+import type { MemberPlan } from '../federation/members.ts'
+import { prepareSecrets, writeOwnerOnly } from '../federation/secrets.ts'
+
+export const PLANS: readonly MemberPlan[] = [
+  { code: '530000', kind: 'province', zh: '云南', en: 'Yunnan', writes: ['entity', 'trade', 'credit'] },
+  { code: '520000', kind: 'province', zh: '贵州', en: 'Guizhou', writes: ['entity', 'trade'] },
+  { code: '000000', kind: 'national', zh: '国家平台', en: 'National platform', writes: ['indicator'] },
+]
+
+export type Testbed = AsyncDisposable & {
+  readonly hub: Hub
+  node(code: string): ExchangeNode
+  stopNode(code: string): Promise<void>
+  startNode(code: string): Promise<ExchangeNode>
+  stopHub(): Promise<void>
+  startHub(): Promise<Hub>
+  /** a second connection under a member's own rights, as a thief of its credentials would have */
+  connectAs(program: string): Promise<Broker>
+  signer(program: string): Promise<Signer>
+  readonly membership: Membership
+  nodeDb(code: string): Kysely<NodeTables>
+  readonly hubDb: Kysely<LedgerTables>
+  token(code: string): Promise<string>
+}
+
+export async function startTestbed(): Promise<Testbed> {
+  await using undo = new AsyncDisposableStack()
+  const home = await mkdtemp(join(tmpdir(), 'hutong-testbed-'))
+  undo.defer(() => rm(home, { recursive: true, force: true }))
+  const secrets = await prepareSecrets(home, PLANS)
+  const programs = ['hub', ...PLANS.map(plan => plan.code)]
+  const postgres = undo.use(await startPostgres({ dataDir: join(home, 'postgres') }))
+  const urls = new Map<string, string>()
+  const passwords = new Map<string, string>()
+  for (const name of programs) {
+    urls.set(name, await postgres.createDatabase(`hutong_${name}`, `hutong_${name}`, await secrets.password(`database-${name}`)))
+    passwords.set(name, await secrets.password(`broker-${name}`))
+    await writeOwnerOnly(secrets.brokerCredentialsFile(name), JSON.stringify({ user: name, password: passwords.get(name) }))
+  }
+  const { path: binary } = await resolveBroker({
+    cacheDir: join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'hutong'),
+  })
+  const server = undo.use(
+    await startBroker({ binary, dataDir: join(home, 'broker'), users: brokerUsers(PLANS, name => passwords.get(name) ?? '') }),
+  )
+  const logger = createLogger({ program: 'test', level: process.env.HUTONG_TEST_LOG === undefined ? 'silent' : 'debug' })
+  const signal = new AbortController().signal
+  const common = (prefix: string, program: string) => ({
+    NATS_URL: server.url,
+    DATABASE_URL: urls.get(program),
+    [`${prefix}MEMBERSHIP_FILE`]: secrets.membershipFile,
+    [`${prefix}KEY_FILE`]: secrets.keyFile(program),
+    [`${prefix}BROKER_CREDENTIALS_FILE`]: secrets.brokerCredentialsFile(program),
+    [`${prefix}DATA_DIR`]: join(home, 'data', program),
+  })
+  const startOneHub = (): Promise<Hub> => startHub(readHubConfig(common('HUTONG_HUB_', 'hub')), { logger, signal })
+  const startOneNode = (code: string): Promise<ExchangeNode> => {
+    const env = {
+      ...common('HUTONG_NODE_', code),
+      HUTONG_NODE_CODE: code,
+      HUTONG_NODE_OPERATOR_TOKEN_FILE: secrets.operatorTokenFile(code),
+    }
+    return startNode(readNodeConfig(env), { logger, signal })
+  }
+  let hub: Hub | null = await startOneHub()
+  undo.defer(() => hub?.[Symbol.asyncDispose]())
+  const nodes = new Map<string, ExchangeNode>()
+  undo.defer(async () => {
+    for (const node of nodes.values()) await node[Symbol.asyncDispose]()
+  })
+  for (const { code } of PLANS) nodes.set(code, await startOneNode(code))
+  const databases = new Map(
+    programs.map(name => [
+      name,
+      undo.use(openDatabase<NodeTables>(urls.get(name) ?? '', { applicationName: 'test', poolSize: 3 })),
+    ]),
+  )
+  const databaseOf = (name: string): Kysely<NodeTables> => {
+    const database = databases.get(name)
+    if (database === undefined) throw new Error(`no database of ${name}`)
+    return database.kysely
+  }
+  const connections = undo.use(new AsyncDisposableStack())
+  const held = undo.move()
+  return {
+    get hub() {
+      if (hub === null) throw new Error('the hub is stopped')
+      return hub
+    },
+    node(code) {
+      const node = nodes.get(code)
+      if (node === undefined) throw new Error(`no node ${code}`)
+      return node
+    },
+    async stopNode(code) {
+      await nodes.get(code)?.[Symbol.asyncDispose]()
+      nodes.delete(code)
+    },
+    async startNode(code) {
+      const node = await startOneNode(code)
+      nodes.set(code, node)
+      return node
+    },
+    async stopHub() {
+      await hub?.[Symbol.asyncDispose]()
+      hub = null
+    },
+    async startHub() {
+      hub = await startOneHub()
+      return hub
+    },
+    async connectAs(program) {
+      const credentials = { user: program, password: passwords.get(program) ?? '' }
+      return connections.use(await connectBroker({ url: server.url, program, credentials }))
+    },
+    async signer(program) {
+      const key = await readKeyFile(secrets.keyFile(program))
+      return createSigner(key.kid, SIGNING_ALGORITHM, key.privateKey)
+    },
+    membership: await parseMembership(await readFile(secrets.membershipFile, 'utf8')),
+    nodeDb: databaseOf,
+    hubDb: databaseOf('hub').$pickTables<keyof LedgerTables>(),
+    token: async code => (await readFile(secrets.operatorTokenFile(code), 'utf8')).trim(),
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  }
+}
+
+export type Answer = { readonly status: number; readonly body: JsonValue }
+
+/** Asks a node over HTTP, as anyone may. */
+export async function ask(bed: Testbed, code: string, path: string): Promise<Answer> {
+  const response = await fetch(`${bed.node(code).url}${path}`)
+  return { status: response.status, body: (await response.json()) as JsonValue }
+}
+
+export const field = (value: JsonValue | undefined, ...path: readonly (string | number)[]): JsonValue | undefined =>
+  path.reduce<JsonValue | undefined>(
+    (inner, name) => (inner as { readonly [name: string | number]: JsonValue } | null | undefined)?.[name],
+    value,
+  )
+
+/** Takes bytes in at a node through an adapter, as its operator does. */
+export async function ingestBytes(
+  bed: Testbed,
+  code: string,
+  adapter: string,
+  bytes: string | Uint8Array<ArrayBuffer>,
+  mapping?: string,
+): Promise<JsonValue> {
+  const authorization = `Bearer ${await bed.token(code)}`
+  const query = new URLSearchParams({ platform: `${code}-01`, file: `test.${adapter}` })
+  if (mapping !== undefined) {
+    const stored = await fetch(`${bed.node(code).url}/v1/mappings`, {
+      method: 'POST',
+      headers: { authorization, 'content-type': 'application/yaml' },
+      body: mapping,
+    })
+    query.set('mapping', ((await stored.json()) as { digest: string }).digest)
+  }
+  const response = await fetch(`${bed.node(code).url}/v1/ingest/${adapter}?${query}`, {
+    method: 'POST',
+    headers: { authorization, 'content-type': 'application/octet-stream' },
+    body: bytes,
+  })
+  const text = await response.text()
+  if (response.status !== 200) throw new Error(text)
+  return JSON.parse(text) as JsonValue
+}
+
+/** Rows in the shape of the national data specification. */
+export const ingestRows = (bed: Testbed, code: string, rows: readonly object[]): Promise<JsonValue> =>
+  ingestBytes(bed, code, 'national', rows.map(row => JSON.stringify(row)).join('\n'))
+
+/** Waits for a condition, and says at the end what it last saw. */
+export async function eventually<T>(
+  what: string,
+  probe: () => Promise<T>,
+  holds: (value: T) => boolean,
+  withinMs = 20_000,
+): Promise<T> {
+  const end = Date.now() + withinMs
+  for (;;) {
+    const value = await probe()
+    if (holds(value)) return value
+    if (Date.now() > end) throw new Error(`${what}: not within ${withinMs} ms, last saw ${JSON.stringify(value)}`)
+    await new Promise(resolve => setTimeout(resolve, 50))
+  }
+}

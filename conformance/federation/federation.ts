@@ -1,0 +1,262 @@
+/**
+ * A whole federation on one machine, as separate processes: database and broker, hub, nodes, sample trading systems. `npm start` and
+ * the whole-system tests start it by the same call. What it starts it stops, in the order in which things lean on each other, and
+ * the folder that it lives in is all that it leaves: the next start goes on from there.
+ */
+import { mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  type FederationFile,
+  federationPath,
+  formatFederationFile,
+  parseFederationFile,
+} from '../../console/terminal/federation-file.ts'
+import type { Environment } from '../../runtime/environment.ts'
+import { ExchangeError } from '../../schemas/errors.ts'
+import { childEnvironment, readConfig } from './config.ts'
+import { prepareBroker, prepareDatabases } from './ground.ts'
+import { endLeftovers, writeIdentities } from './leftovers.ts'
+import { lockHome } from './lock.ts'
+import { DEMO_MEMBERS, type MemberPlan } from './members.ts'
+import { formatSystems, type Ground, hubPlan, logFileFor, nodePlan, sampledMembers, samplesPlan, urlFor } from './plans.ts'
+import { choosePorts } from './ports.ts'
+import { createProgram, type Program, type ProgramEvent } from './programs.ts'
+import type { Progress, Step } from './progress.ts'
+import { prepareSecrets, writeOwnerOnly } from './secrets.ts'
+
+export type FederationOptions = {
+  readonly home: string
+  /** with sample trading systems; true unless said */
+  readonly samples?: boolean
+  readonly members?: readonly MemberPlan[]
+  /** the launcher's settings, and what the programs inherit */
+  readonly env?: Environment
+  readonly onProgress: (progress: Progress) => void
+  /** a program died or came back */
+  readonly onEvent?: (event: ProgramEvent) => void
+  /** ends a start that is under way; a running federation is ended by disposing it */
+  readonly signal: AbortSignal
+}
+
+export type Federation = AsyncDisposable & {
+  readonly home: string
+  readonly file: FederationFile
+  readonly hub: Program
+  readonly nodes: ReadonlyMap<string, Program>
+  readonly samples: Program | null
+  readonly broker: { readonly url: string; credentialsFile(program: string): string }
+  /** of the hub, of a node by its code, of a sample system by `samples-<code>` */
+  databaseUrl(program: string): string
+  keyFile(program: string): string
+  /** Stays down until it is started again. @throws PROGRAM_UNKNOWN */
+  stopNode(code: string): Promise<void>
+  startNode(code: string): Promise<void>
+  /** SIGKILL to `hub`, a node by its code, `samples`, `broker` or `postgres`, which is then started again. @throws PROGRAM_UNKNOWN */
+  killProgram(name: string): void
+  /** spent on fetching the broker at a first start */
+  readonly fetchMs: number
+}
+
+const STEP = {
+  folder: { id: 'folder', zh: '目录、密钥与成员', en: 'folder, keys and members' },
+  postgres: { id: 'postgres', zh: '数据库', en: 'database' },
+  broker: { id: 'broker', zh: '消息代理', en: 'broker' },
+  hub: { id: 'hub', zh: '枢纽', en: 'hub' },
+  samples: { id: 'samples', zh: '样例交易系统', en: 'sample trading systems' },
+} as const satisfies { readonly [id: string]: Step }
+
+const nodeStep = ({ code, zh, en }: MemberPlan): Step => ({ id: code, zh: `节点 ${code} ${zh}`, en: `node ${en}` })
+const stopStep = (step: Step): Step => ({ id: `stop-${step.id}`, zh: `停止${step.zh}`, en: `stopping ${step.en}` })
+
+type Note = (text: string) => void
+type Reporting = { readonly onProgress: (progress: Progress) => void; readonly signal?: AbortSignal }
+
+/** Reports a step from its beginning to its end, whichever that is. */
+async function stepped<T>(step: Step, { onProgress, signal }: Reporting, work: (note: Note) => Promise<T>): Promise<T> {
+  onProgress({ ...step, state: 'begun' })
+  try {
+    const result = await work(note => onProgress({ ...step, state: 'begun', note }))
+    onProgress({ ...step, state: 'done' })
+    return result
+  } catch (error) {
+    onProgress({ ...step, state: signal?.aborted === true ? 'cancelled' : 'failed' })
+    throw error
+  }
+}
+
+/** Runs side by side; the first failure calls the others off, and everything has ended when this does. */
+async function together(signal: AbortSignal, tasks: readonly ((signal: AbortSignal) => Promise<unknown>)[]): Promise<void> {
+  const failed = new AbortController()
+  const both = AbortSignal.any([signal, failed.signal])
+  const failures: unknown[] = []
+  await Promise.all(
+    tasks.map(async task => {
+      try {
+        await task(both)
+      } catch (error) {
+        failures.push(error)
+        failed.abort(error)
+      }
+    }),
+  )
+  if (failures.length > 0) throw failures[0]
+}
+
+const portsOf = (file: FederationFile): Map<string, number> => {
+  const urls: [string, string][] = Object.entries(file.nodes).map(([code, { url }]) => [code, url])
+  const all: [string, string][] = [
+    ['hub', file.hub.url],
+    ...urls,
+    ...(file.samples === undefined ? [] : [['samples', file.samples.url] as [string, string]]),
+  ]
+  return new Map(all.map(([name, url]) => [name, Number(new URL(url).port)]))
+}
+
+/** The addresses of the last start; a file that cannot be read costs only them. */
+async function previousPorts(path: string): Promise<Map<string, number>> {
+  try {
+    return portsOf(parseFederationFile(await readFile(path, 'utf8'), path))
+  } catch {
+    return new Map()
+  }
+}
+
+/**
+ * Starts the federation that lives in `home`, or founds it. Fulfilled when every program is ready.
+ * @throws CONFIG_INVALID, DIRECTORY_IN_USE, PROGRAM_FAILED naming the log, DATABASE_*, BROKER_*, KEY_FILE_INVALID, MEMBERSHIP_FILE_INVALID
+ */
+export async function startFederation(options: FederationOptions): Promise<Federation> {
+  const { onProgress, signal, members = DEMO_MEMBERS, env = process.env } = options
+  const onEvent = options.onEvent ?? (() => {})
+  const config = { ...readConfig({ ...env, HUTONG_HOME: options.home }) }
+  await using undo = new AsyncDisposableStack()
+  const programs: Program[] = []
+  const sampled = options.samples === false ? [] : sampledMembers(members)
+  const pidsFile = (home: string): string => join(home, 'programs.json')
+
+  const { home, secrets, ports } = await stepped(STEP.folder, { onProgress, signal }, async note => {
+    const lock = undo.use(await lockHome(config.home))
+    const home = lock.path
+    for (const folder of ['logs', 'data']) await mkdir(join(home, folder), { recursive: true, mode: 0o700 })
+    note('等待上次的程序退出 waiting for programs of the last start')
+    await endLeftovers(pidsFile(home), signal)
+    const names = ['hub', ...members.map(member => member.code), ...(sampled.length > 0 ? ['samples'] : [])]
+    const secrets = await prepareSecrets(home, members)
+    return { home, secrets, ports: await choosePorts(names, await previousPorts(federationPath(home))) }
+  })
+
+  // a server whose port was taken while it was down comes back elsewhere: its programs start anew with the new address
+  async function onMoved(): Promise<void> {
+    if (sampled.length > 0) await writeOwnerOnly(systemsFile, formatSystems(ground, members))
+    for (const program of programs) program.kill()
+  }
+  const watch = { onEvent, onMoved }
+  const systemsFile = join(home, 'secrets', 'samples.json')
+  const databaseUsers = ['hub', ...members.map(member => member.code), ...sampled.map(({ code }) => `samples-${code}`)]
+  const databases = undo.use(prepareDatabases({ home, given: config.databaseUrl, secrets, programs: databaseUsers, ...watch }))
+  const broker = undo.use(prepareBroker({ config: { ...config, home }, secrets, members, ...watch }))
+  await together(signal, [
+    signal => stepped(STEP.postgres, { onProgress, signal }, note => databases.start(signal, note)),
+    signal => stepped(STEP.broker, { onProgress, signal }, note => broker.start(signal, note)),
+  ])
+
+  const ground: Ground = {
+    home,
+    ports,
+    secrets,
+    brokerCredentialsFile: secrets.brokerCredentialsFile,
+    databaseUrl: databases.url,
+    brokerUrl: broker.url,
+    environment: set => childEnvironment({ NODE_COMPILE_CACHE: join(home, 'cache', 'compiled'), ...env }, set),
+  }
+  if (sampled.length > 0) await writeOwnerOnly(systemsFile, formatSystems(ground, members))
+  const file: FederationFile = {
+    fed: secrets.fed,
+    membership_file: secrets.membershipFile,
+    launcher_pid: process.pid,
+    hub: { url: urlFor(ground, 'hub'), log_file: logFileFor(home, 'hub') },
+    nodes: Object.fromEntries(
+      members.map(({ code, zh, en }) => [
+        code,
+        {
+          zh,
+          en,
+          url: urlFor(ground, code),
+          operator_token_file: secrets.operatorTokenFile(code),
+          log_file: logFileFor(home, code),
+        },
+      ]),
+    ),
+    ...(sampled.length > 0 ? { samples: { url: urlFor(ground, 'samples'), log_file: logFileFor(home, 'samples') } } : {}),
+    postgres: { url_file: join(home, 'secrets', 'postgres.url') },
+    started_at: new Date().toISOString(),
+  }
+  await writeOwnerOnly(federationPath(home), formatFederationFile(file))
+
+  const pids = (): number[] => programs.flatMap(program => program.pid() ?? [])
+  const program = (plan: Parameters<typeof createProgram>[0]): Program => {
+    const made = createProgram(plan, { onEvent, onPids: () => writeIdentities(pidsFile(home), pids()) })
+    programs.push(made)
+    return made
+  }
+  const hub = program(hubPlan(ground))
+  const nodes = new Map(members.map(member => [member.code, program(nodePlan(ground, member))]))
+  const samples = sampled.length > 0 ? program(samplesPlan(ground, systemsFile)) : null
+
+  // A launcher that is forced to end at once takes its programs along; what they stand on has a guard of its own.
+  const killAll = (): void => {
+    for (const one of programs) one.kill()
+  }
+  process.on('exit', killAll)
+  undo.defer(() => void process.off('exit', killAll))
+  const stopLater = (step: Step, stop: () => Promise<unknown>): void =>
+    undo.defer(async () => void (await stepped(stopStep(step), { onProgress }, stop)))
+  stopLater(STEP.hub, hub.stop)
+  stopLater({ id: 'nodes', zh: '节点', en: 'nodes' }, () => Promise.all([...nodes.values()].map(node => node.stop())))
+  if (samples !== null) stopLater(STEP.samples, samples.stop)
+
+  await together(signal, [
+    signal => stepped(STEP.hub, { onProgress, signal }, () => hub.start(signal)),
+    ...members.map(
+      member => (signal: AbortSignal) =>
+        stepped(nodeStep(member), { onProgress, signal }, async () => nodes.get(member.code)?.start(signal)),
+    ),
+    ...(samples === null
+      ? []
+      : [(signal: AbortSignal) => stepped(STEP.samples, { onProgress, signal }, () => samples.start(signal))]),
+  ])
+
+  const nodeNamed = (code: string): Program => {
+    const node = nodes.get(code)
+    if (node === undefined)
+      throw new ExchangeError('PROGRAM_UNKNOWN', `expected one of ${[...nodes.keys()].join(', ')}, got ${code}`)
+    return node
+  }
+  const owned = undo.move()
+  return {
+    home,
+    file,
+    hub,
+    nodes,
+    samples,
+    broker: { url: broker.url(), credentialsFile: secrets.brokerCredentialsFile },
+    databaseUrl: databases.url,
+    keyFile: secrets.keyFile,
+    fetchMs: broker.fetchMs(),
+    stopNode: async code => nodeNamed(code).stop(),
+    startNode: async code => nodeNamed(code).start(signal),
+    killProgram(name) {
+      const killable = new Map<string, { kill(): void } | null>([
+        ...programs.map(one => [one.name, one] as const),
+        ['broker', broker.service],
+        ['postgres', databases.service],
+      ])
+      const target = killable.get(name)
+      if (target === undefined || target === null) {
+        throw new ExchangeError('PROGRAM_UNKNOWN', `expected one of ${[...killable.keys()].join(', ')}, got ${name}`)
+      }
+      target.kill()
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}

@@ -1,0 +1,77 @@
+/** How each program of the federation is started: its script, its settings, its log. */
+import { join } from 'node:path'
+import type { Environment } from '../../runtime/environment.ts'
+import type { MemberPlan } from './members.ts'
+import { LOOPBACK } from './ports.ts'
+import { PROJECT, type ProgramPlan } from './programs.ts'
+import type { Secrets } from './secrets.ts'
+
+export type Ground = {
+  readonly home: string
+  readonly ports: ReadonlyMap<string, number>
+  readonly secrets: Secrets
+  readonly brokerCredentialsFile: (program: string) => string
+  /** inherited by every program, before its own settings */
+  readonly environment: (set: Environment) => Environment
+  /** asked at every start of a program, since a restarted server may have moved */
+  readonly databaseUrl: (program: string) => string
+  readonly brokerUrl: () => string
+}
+
+export const urlFor = (ground: Pick<Ground, 'ports'>, program: string): string =>
+  `http://${LOOPBACK}:${ground.ports.get(program) ?? 0}`
+export const logFileFor = (home: string, program: string): string =>
+  join(home, 'logs', `${/^[0-9]{6}$/.test(program) ? `node-${program}` : program}.log`)
+
+const plan = (ground: Ground, name: string, script: string, settings: () => Environment): ProgramPlan => ({
+  name,
+  script: join(PROJECT, script),
+  logFile: logFileFor(ground.home, name),
+  readyUrl: `${urlFor(ground, name)}/health/ready`,
+  env: () => ground.environment(settings()),
+})
+
+const listening = (ground: Ground, prefix: string, name: string): Environment => ({
+  [`${prefix}HTTP_HOST`]: LOOPBACK,
+  [`${prefix}HTTP_PORT`]: String(ground.ports.get(name) ?? 0),
+})
+
+const exchanging = (ground: Ground, prefix: string, name: string): Environment => ({
+  NATS_URL: ground.brokerUrl(),
+  DATABASE_URL: ground.databaseUrl(name),
+  [`${prefix}MEMBERSHIP_FILE`]: ground.secrets.membershipFile,
+  [`${prefix}KEY_FILE`]: ground.secrets.keyFile(name),
+  [`${prefix}BROKER_CREDENTIALS_FILE`]: ground.brokerCredentialsFile(name),
+  [`${prefix}DATA_DIR`]: join(ground.home, 'data', name),
+  ...listening(ground, prefix, name),
+})
+
+export const hubPlan = (ground: Ground): ProgramPlan =>
+  plan(ground, 'hub', 'hub/main.ts', () => exchanging(ground, 'HUTONG_HUB_', 'hub'))
+
+export const nodePlan = (ground: Ground, { code }: MemberPlan): ProgramPlan =>
+  plan(ground, code, 'node/main.ts', () => ({
+    HUTONG_NODE_CODE: code,
+    HUTONG_NODE_OPERATOR_TOKEN_FILE: ground.secrets.operatorTokenFile(code),
+    ...exchanging(ground, 'HUTONG_NODE_', code),
+  }))
+
+/** The members that have sample trading systems: all but the national reader, which has none of its own. */
+export const sampledMembers = (members: readonly MemberPlan[]): MemberPlan[] => members.filter(member => member.kind !== 'national')
+
+export const samplesPlan = (ground: Ground, systemsFile: string): ProgramPlan =>
+  plan(ground, 'samples', 'conformance/samples/main.ts', () => ({
+    HUTONG_SAMPLES_SYSTEMS_FILE: systemsFile,
+    ...listening(ground, 'HUTONG_SAMPLES_', 'samples'),
+  }))
+
+/** The file that the sample systems read, as they document it. */
+export const formatSystems = (ground: Ground, members: readonly MemberPlan[]): string =>
+  `${JSON.stringify(
+    sampledMembers(members).map(({ code }) => ({
+      code,
+      database_url: ground.databaseUrl(`samples-${code}`),
+      node_url: urlFor(ground, code),
+      operator_token_file: ground.secrets.operatorTokenFile(code),
+    })),
+  )}\n`

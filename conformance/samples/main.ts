@@ -1,0 +1,37 @@
+/** The sample trading systems of a demo federation, each over its own database: config → compose → wait → dispose. */
+import { readFile } from 'node:fs/promises'
+import { listen } from '../../runtime/http/listen.ts'
+import { runProgram, untilAborted } from '../../runtime/lifetime.ts'
+import { createLogger } from '../../runtime/log.ts'
+import { parseSystems, readConfig } from './config.ts'
+import { buildHttp } from './http.ts'
+import { SampleSource } from './source.ts'
+import { SampleSystem } from './system.ts'
+
+await runProgram(
+  async signal => {
+    const config = readConfig(process.env)
+    const settings = parseSystems(await readFile(config.systemsFile, 'utf8'))
+    const logger = createLogger({ program: 'samples', level: config.logLevel })
+    await using lifetime = new AsyncDisposableStack()
+    const systems: SampleSystem[] = []
+    for (const { profile, database_url, ...target } of settings) {
+      signal.throwIfAborted()
+      const source = await SampleSource.open(database_url, profile, { seed: config.seed, now: new Date() })
+      const options = {
+        source,
+        target,
+        intervalMs: config.intervalMs,
+        logger: logger.child({ system: profile.code }),
+        clock: () => new Date(),
+      }
+      systems.push(lifetime.use(new SampleSystem(options)))
+    }
+    const server = await buildHttp(systems, logger, signal)
+    lifetime.defer(() => server.close())
+    const url = await listen(server, { host: config.httpHost, port: config.httpPort })
+    logger.info({ url, systems: settings.map(({ profile }) => profile.code) }, 'listening')
+    await untilAborted(signal)
+  },
+  { stopOnStdinEnd: true },
+)
