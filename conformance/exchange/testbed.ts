@@ -2,7 +2,7 @@
  * A real PostgreSQL, a real broker, hub and nodes in this process: for tests that look inside or interfere. Each testbed is its own
  * federation in a temporary folder and ends with everything it started.
  */
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Kysely } from 'kysely'
@@ -53,6 +53,8 @@ export async function startTestbed(): Promise<Testbed> {
   await using undo = new AsyncDisposableStack()
   const home = await mkdtemp(join(tmpdir(), 'hutong-testbed-'))
   undo.defer(() => rm(home, { recursive: true, force: true }))
+  // Started by root, PostgreSQL runs as nobody and must be able to walk in.
+  await chmod(home, 0o755)
   const secrets = await prepareSecrets(home, PLANS)
   const programs = ['hub', ...PLANS.map(plan => plan.code)]
   const postgres = undo.use(await startPostgres({ dataDir: join(home, 'postgres') }))

@@ -7,7 +7,7 @@ import { type Kysely, sql } from 'kysely'
 import type { Database } from '../../runtime/postgres/database.ts'
 import { openDatabase } from '../../runtime/postgres/database.ts'
 import { migrate } from '../../runtime/postgres/migrator.ts'
-import { dayOf, secondOf } from './days.ts'
+import { secondOf } from './days.ts'
 import { ADDED, CHANGED, DELETED, documentOf } from './documents.ts'
 import { planFounding, planTick, type Step } from './plan.ts'
 import type { Profile } from './profiles.ts'
@@ -72,7 +72,7 @@ const apply = async (db: Kysely<SampleTables>, steps: readonly Step[], at: strin
   }
   await sql`
     INSERT INTO push (source, source_key, document, ends_batch)
-    SELECT p.* FROM ROWS FROM (
+    SELECT p.source, p.source_key, p.document, p.ends_batch FROM ROWS FROM (
       json_to_recordset(${JSON.stringify(pushes)}::json) AS (source text, source_key text, document text, ends_batch boolean)
     ) WITH ORDINALITY AS p (source, source_key, document, ends_batch, position) ORDER BY position`.execute(db)
   return Object.fromEntries([...added].map(([source, rows]) => [source, rows.length]))
@@ -99,7 +99,7 @@ export class SampleSource implements AsyncDisposable {
     await migrate(database, [sourceMigration])
     await database.kysely.transaction().execute(async db => {
       const secret = randomBytes(32)
-      const state = { code: profile.code, seed, secret, founded_on: dayOf(now), ticks: 0, pushed: 0 }
+      const state = { code: profile.code, seed, secret, ticks: 0, pushed: 0 }
       const { numInsertedOrUpdatedRows } = await db
         .insertInto('system_state')
         .values({ ...state, counts: sql`${JSON.stringify(NO_ROWS)}::json` })

@@ -75,7 +75,7 @@ export type SourceRow = { readonly [column: string]: string | null }
 export type Counts = { readonly [name in SourceName]: number }
 
 export type SampleTables = {
-  system_state: { code: string; seed: string; secret: Buffer; founded_on: string; ticks: number; pushed: number; counts: Counts }
+  system_state: { code: string; seed: string; secret: Buffer; ticks: number; pushed: number; counts: Counts }
   push: {
     id: number
     source: string
@@ -94,7 +94,7 @@ export const sourceMigration = {
     for (const name of SOURCE_NAMES) await sql`CREATE TABLE ${sql.table(name)} (${sql.raw(SOURCES[name].ddl)})`.execute(db)
     await sql`
       CREATE TABLE system_state (
-        code text PRIMARY KEY, seed text NOT NULL, secret bytea NOT NULL, founded_on text NOT NULL,
+        code text PRIMARY KEY, seed text NOT NULL, secret bytea NOT NULL,
         ticks integer NOT NULL DEFAULT 0, pushed integer NOT NULL DEFAULT 0, counts json NOT NULL
       )`.execute(db)
     await sql`
