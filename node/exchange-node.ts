@@ -23,7 +23,7 @@ import { startPublisher } from './ledger/publisher.ts'
 import { startRepairer } from './ledger/repairer.ts'
 import { createSealer } from './ledger/sealer.ts'
 import { NODE_MIGRATIONS } from './migrations/migrations.ts'
-import { readOperatorCheck } from './operator.ts'
+import { readOperator } from './operator.ts'
 import { replicator } from './replica/replicator.ts'
 import { startMonthlyFigure } from './statistics/monthly-figure.ts'
 import type { NodeTables } from './tables.ts'
@@ -50,7 +50,7 @@ export async function startNode(
     throw new ExchangeError('KEY_FILE_INVALID', `${config.keyFile}: its key is not one of ${own} in ${config.membershipFile}`)
   }
   const signer = createSigner(key.kid, SIGNING_ALGORITHM, key.privateKey)
-  const operator = await readOperatorCheck(config.operatorTokenFile)
+  const operator = await readOperator(config.operatorTokenFile)
   const store = undo.use(
     await openStore<NodeTables>({
       program: `hutong-node-${own}`,

@@ -14,7 +14,7 @@ import type { NodeEvents } from './events.ts'
 import { addIntakeRoutes } from './intake/routes.ts'
 import type { Publisher } from './ledger/publisher.ts'
 import type { Sealer } from './ledger/sealer.ts'
-import type { OperatorCheck } from './operator.ts'
+import type { Operator } from './operator.ts'
 import { addReplicaRoutes } from './replica/routes.ts'
 import { addStatisticsRoutes } from './statistics/routes.ts'
 import type { NodeTables } from './tables.ts'
@@ -29,7 +29,7 @@ type Parts = {
   readonly heads: () => HeadListener
   readonly intake: {
     readonly sealer: Sealer
-    readonly operator: OperatorCheck
+    readonly operator: Operator
     readonly spoolDir: string
     readonly maxBytes: number
     readonly events: NodeEvents
@@ -78,6 +78,9 @@ export async function buildHttp(parts: Parts): Promise<FastifyInstance> {
     logger,
     openapi: { title: `Hutong node ${own}`, titleZh: `互通节点 ${own}`, version: '1.0.0' },
     checks,
+    // Files come from afar and are large; the operator's own programs are not counted among the anonymous.
+    requestTimeoutMs: 600_000,
+    rateLimit: { exempt: parts.intake.operator.is },
   })
   addLedgerRoutes(server, { db: ledger, heads, own, clock })
   addStatisticsRoutes(server, { db: ledger, own, membership, heads, clock })

@@ -6,31 +6,42 @@ import { ExchangeError } from '../schemas/errors.ts'
 
 const MIN_TOKEN_CHARACTERS = 32
 
-export type OperatorCheck = (request: FastifyRequest) => Promise<void>
+export type Operator = {
+  /** whether the request shows the operator's token */
+  is(request: FastifyRequest): boolean
+  /** a hook for routes that write: @throws REQUEST_UNAUTHORIZED */
+  demand(request: FastifyRequest): Promise<void>
+}
+
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
 
 /** @throws CONFIG_INVALID if the file cannot be read or the token is short enough to guess */
-export async function readOperatorCheck(path: string | undefined): Promise<OperatorCheck> {
-  if (path === undefined) {
-    return () =>
-      Promise.reject(new ExchangeError('REQUEST_UNAUTHORIZED', 'this node has no operator token configured, so it takes no writes'))
+export async function readOperator(path: string | undefined): Promise<Operator> {
+  const expected = path === undefined ? null : digest(await readToken(path))
+  const is = (request: FastifyRequest): boolean => {
+    const given = /^Bearer (.{1,256})$/.exec(request.headers.authorization ?? '')?.[1]
+    // Comparing digests takes the same time whatever was given, its length included.
+    return expected !== null && given !== undefined && timingSafeEqual(digest(given), expected)
   }
-  const token = (
-    await readFile(path, 'utf8').catch(cause => {
-      throw new ExchangeError('CONFIG_INVALID', `operator token file ${path}: expected a readable file`, { cause })
-    })
-  ).trim()
+  const reason =
+    expected === null
+      ? 'this node has no operator token configured, so it takes no writes'
+      : 'expected the header Authorization: Bearer with the operator token of this node'
+  return {
+    is,
+    async demand(request) {
+      if (!is(request)) throw new ExchangeError('REQUEST_UNAUTHORIZED', reason)
+    },
+  }
+}
+
+async function readToken(path: string): Promise<string> {
+  const text = await readFile(path, 'utf8').catch(cause => {
+    throw new ExchangeError('CONFIG_INVALID', `operator token file ${path}: expected a readable file`, { cause })
+  })
+  const token = text.trim()
   if (token.length < MIN_TOKEN_CHARACTERS) {
     throw new ExchangeError('CONFIG_INVALID', `operator token file ${path}: expected at least ${MIN_TOKEN_CHARACTERS} characters`)
   }
-  const expected = createHash('sha256').update(token).digest()
-  return async request => {
-    const given = /^Bearer (.{1,256})$/.exec(request.headers.authorization ?? '')?.[1] ?? ''
-    // Comparing digests takes the same time whatever was given, its length included.
-    if (!timingSafeEqual(createHash('sha256').update(given).digest(), expected)) {
-      throw new ExchangeError(
-        'REQUEST_UNAUTHORIZED',
-        'expected the header Authorization: Bearer with the operator token of this node',
-      )
-    }
-  }
+  return token
 }

@@ -36,9 +36,3 @@ export async function decodeBody(bytes: Uint8Array, encoding: string): Promise<U
     throw new ExchangeError('BODY_DIGEST_MISMATCH', 'expected a whole gzip member', { cause })
   }
 }
-
-export function parseEncoding(text: string): Encoding {
-  const encoding = ENCODINGS.find(one => one === text)
-  if (encoding === undefined) throw new ExchangeError('BODY_ENCODING_UNKNOWN', `expected one of ${ENCODINGS.join(', ')}`)
-  return encoding
-}

@@ -1,8 +1,8 @@
 /** The regions whose trading systems are played: real places and their GB/T 2260 codes, trading centres, and how much each starts with. */
 
-export type Place = readonly [region: string, zh: string]
+type Place = readonly [region: string, zh: string]
 
-export type Sizes = {
+type Sizes = {
   readonly companies: number
   readonly projects: number
   readonly experts: number

@@ -14,7 +14,7 @@ import { digestOf } from '../../schemas/digest.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import type { NodeEvents } from '../events.ts'
 import type { Sealer } from '../ledger/sealer.ts'
-import type { OperatorCheck } from '../operator.ts'
+import type { Operator } from '../operator.ts'
 import { ingest } from './ingest.ts'
 import type { IntakeTables } from './tables.ts'
 
@@ -29,14 +29,15 @@ export function addIntakeRoutes(
     readonly db: Kysely<LedgerTables & IntakeTables>
     readonly origin: string
     readonly sealer: Sealer
-    readonly operator: OperatorCheck
+    readonly operator: Operator
     readonly spoolDir: string
     readonly maxBytes: number
     readonly events: NodeEvents
     readonly clock: () => Date
   },
 ): void {
-  const { db, origin, sealer, operator } = options
+  const { db, origin, sealer } = options
+  const onRequest = options.operator.demand
   server.addContentTypeParser('application/yaml', { parseAs: 'string', bodyLimit: MAPPING_BYTES }, (_request, body, done) =>
     done(null, body),
   )
@@ -45,7 +46,7 @@ export function addIntakeRoutes(
   server.post<{ Body: string }>(
     '/v1/mappings',
     {
-      onRequest: operator,
+      onRequest,
       schema: { summary: 'Stores a mapping file and names it by its digest', tags: ['intake'], consumes: ['application/yaml'] },
     },
     async ({ body }, reply) => {
@@ -70,7 +71,7 @@ export function addIntakeRoutes(
   server.post<{ Params: { adapter: string }; Querystring: IngestQuery; Body: Readable }>(
     '/v1/ingest/:adapter',
     {
-      onRequest: operator,
+      onRequest,
       bodyLimit: options.maxBytes,
       schema: {
         summary: 'Takes rows in through an adapter and says what became of each',

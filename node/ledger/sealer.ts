@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto'
 import type { Kysely, Transaction } from 'kysely'
 import { appendEntries, lockLogs, type NewEntry } from '../../runtime/ledger/ledger.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
-import { isDataError } from '../../runtime/postgres/database.ts'
+import { isDataError, translateDatabaseError } from '../../runtime/postgres/database.ts'
 import type { OpenDatasetName } from '../../schemas/datasets/datasets.ts'
 import { encodeBody } from '../../schemas/encoding.ts'
 import { cutBatch, type SealContext, type SealedEntry, sealEnvelope, sealOpening } from '../../schemas/envelope.ts'
@@ -104,12 +104,7 @@ export function createSealer(options: {
         for (const item of items) results.push(...(await sealGroup(log, [item])))
         return results
       }
-      return [
-        {
-          kind: 'refused',
-          error: new ExchangeError('RECORD_NOT_STORABLE', 'expected values that PostgreSQL can hold', { cause: error }),
-        },
-      ]
+      return [{ kind: 'refused', error: translateDatabaseError(error) }]
     }
   }
 

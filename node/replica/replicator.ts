@@ -6,9 +6,8 @@
 import { sql, type Transaction } from 'kysely'
 import type { Accepted, Effect } from '../../runtime/ledger/receiver.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
-import { isDataError } from '../../runtime/postgres/database.ts'
+import { isDataError, translateDatabaseError } from '../../runtime/postgres/database.ts'
 import type { OpenDatasetName } from '../../schemas/datasets/datasets.ts'
-import { ExchangeError } from '../../schemas/errors.ts'
 import type { RefusedRecord } from '../../schemas/opening.ts'
 import type { ExchangeRecord } from '../../schemas/record.ts'
 import { replicaTable } from './datasets.ts'
@@ -59,7 +58,7 @@ async function applyOneByOne(
     } catch (cause) {
       if (!isDataError(cause)) throw cause
       await sql`ROLLBACK TO SAVEPOINT one_record`.execute(trx)
-      const error = new ExchangeError('RECORD_NOT_STORABLE', 'expected values that PostgreSQL can hold', { cause })
+      const error = translateDatabaseError(cause)
       refused.push({ index: record.index, key: record.key.includes('\u0000') ? null : record.key, error })
     }
   }

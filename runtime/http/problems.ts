@@ -5,6 +5,7 @@
  */
 import type { FastifyBaseLogger, FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { ERRORS, type ErrorCode, type ErrorDetail, ExchangeError, isExchangeError } from '../../schemas/errors.ts'
+import { translateDatabaseError } from '../postgres/faults.ts'
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json'
 /** When a caller should try again if nothing better is known. */
@@ -85,6 +86,9 @@ const translateError = (error: unknown): ExchangeError => {
     if (code?.startsWith('FST_') && statusCode !== undefined && statusCode >= 400 && statusCode < 500)
       return new ExchangeError('REQUEST_INVALID', 'the request cannot be read', { cause: error })
   }
+  const ofDatabase = translateDatabaseError(error)
+  if (ofDatabase.code === 'DATABASE_UNAVAILABLE')
+    return new ExchangeError(ofDatabase.code, 'try again when it is back', { cause: error })
   return new ExchangeError('INTERNAL', 'an unexpected error; the log names it under this request', { cause: error })
 }
 
@@ -105,22 +109,3 @@ export const sendProblem = (thrown: unknown, request: FastifyRequest, reply: Fas
     .serializer((problem: Problem) => JSON.stringify(problem))
     .send(formatProblem(error, request.id))
 }
-
-/** The shape of a problem, for the answers that an OpenAPI document lists. */
-export const PROBLEM_SCHEMA = {
-  type: 'object',
-  description: 'Problem detail (RFC 9457). 问题详情。',
-  required: ['type', 'title', 'title_zh', 'status', 'detail', 'code', 'retry', 'instance'],
-  properties: {
-    type: { type: 'string', description: 'urn:hutong:problem:<code>' },
-    title: { type: 'string', description: 'what is wrong, in English' },
-    title_zh: { type: 'string', description: 'what is wrong, in Chinese 中文说明' },
-    status: { type: 'integer' },
-    detail: { type: 'string', description: 'what was expected and what came' },
-    code: { type: 'string', description: 'stable code of the error table' },
-    retry: { type: 'boolean', description: 'whether trying again unchanged can help' },
-    instance: { type: 'string', description: 'identifier of the request' },
-    about: { type: 'object', additionalProperties: true },
-    errors: { type: 'array', items: { type: 'string' } },
-  },
-} as const

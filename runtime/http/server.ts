@@ -109,6 +109,8 @@ export const buildServer = async (options: ServerOptions): Promise<FastifyInstan
     bodyLimit: options.bodyLimitBytes ?? BODY_LIMIT_BYTES,
     requestTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
     forceCloseConnections: 'idle',
+    // a record's key of 128 characters, each percent-encoded from three bytes of UTF-8
+    routerOptions: { maxParamLength: 1200 },
     schemaController: { compilersFactory: { buildValidator: validatorFactory } },
     frameworkErrors: sendProblem,
     clientErrorHandler: refuseUnparsed,

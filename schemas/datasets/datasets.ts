@@ -84,7 +84,6 @@ export const DATASETS = [
   },
 ] as const satisfies readonly Row[]
 
-export type DatasetName = (typeof DATASETS)[number]['name']
 /** A dataset with a schema, that origins may write. */
 export type OpenDatasetName = Extract<(typeof DATASETS)[number], { readonly reserved: false }>['name']
 

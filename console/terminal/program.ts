@@ -1,0 +1,111 @@
+/** The `hutong` command: what it understands, apart from the process it runs in. */
+import { join } from 'node:path'
+import { Argument, Command, CommanderError, Option } from 'commander'
+import type { Environment } from '../../runtime/environment.ts'
+import { type FederationFile, readFederationFile } from './federation-file.ts'
+import { ADAPTERS, runIngest } from './ingest.ts'
+import { runSamples } from './samples.ts'
+import { runShow } from './show.ts'
+import { runStatus } from './status.ts'
+import { formatError, type Terminal } from './text.ts'
+import { runVerify } from './verify.ts'
+
+export const EXIT = { ok: 0, fault: 1, usage: 2 } as const
+const DEFAULT_HOME = '.hutong'
+
+type Json = { readonly json?: boolean }
+type IngestFlags = Json & { readonly node: string; readonly adapter: string; readonly mapping?: string; readonly platform?: string }
+
+const jsonOption = (): Option => new Option('--json', '机器可读输出 machine-readable output')
+const filled = <T extends object>(fields: { readonly [name: string]: unknown }): T =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T
+
+/** Runs one command line, without the program's name. Answers the exit code; never rejects. */
+export async function runCommandLine(args: readonly string[], env: Environment, terminal: Terminal): Promise<number> {
+  let exitCode: number = EXIT.ok
+  const command = buildCommand(env, terminal, code => {
+    exitCode = code
+  })
+  try {
+    await command.parseAsync(args, { from: 'user' })
+    return exitCode
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
+    terminal.err.write(formatError(error))
+    return EXIT.fault
+  }
+}
+
+function buildCommand(env: Environment, terminal: Terminal, exit: (code: number) => void): Command {
+  const program = new Command('hutong')
+    .description(
+      '互通：联盟的命令行。The command line of a Hutong federation.\n退出码 exit codes: 0 正常 fine, 1 故障或否定结论 a fault or a negative finding, 2 用法错误 usage',
+    )
+    .option('--home <folder>', '联盟目录 folder of the federation (HUTONG_HOME)', env.HUTONG_HOME || DEFAULT_HOME)
+    .helpCommand(false)
+    .showHelpAfterError('（--help 查看用法 shows how to use it）')
+    .exitOverride()
+    .configureOutput({ writeOut: text => terminal.out.write(text), writeErr: text => terminal.err.write(text) })
+  const home = (): string => program.opts<{ home: string }>().home
+  const federation = (): Promise<FederationFile> => readFederationFile(home())
+
+  program
+    .command('status')
+    .description(
+      '各持有方处每条日志链的位置；有应答即返回 0，是否一致见 converged。Where every log stands at every holder; 0 when anybody answers, `converged` says whether they agree',
+    )
+    .addOption(jsonOption())
+    .action(async ({ json = false }: Json) => exit(await runStatus(await federation(), { json }, terminal)))
+
+  program
+    .command('samples')
+    .description('样例交易系统的开关。Switches the sample trading systems')
+    .addArgument(new Argument('<action>', '暂停或恢复 pause or resume').choices(['pause', 'resume']))
+    .addOption(jsonOption())
+    .action(async (action: 'pause' | 'resume', { json = false }: Json) =>
+      exit(await runSamples(await federation(), action, { json }, terminal)),
+    )
+
+  program
+    .command('ingest')
+    .description('把文件交给节点。Gives files to a node')
+    .argument('<file...>', '文件或目录 files or folders')
+    .requiredOption('--node <code>', '成员代码 code of the member')
+    .addOption(new Option('--adapter <name>', '适配器 adapter').choices([...ADAPTERS]).makeOptionMandatory())
+    .option('--mapping <file>', '映射文件，或内置映射名（entities） mapping file, or the name of a shipped one (entities)')
+    .option('--platform <code>', '行内未注明时的平台代码 PLATFORM_CODE of rows that name none')
+    .addOption(jsonOption())
+    .action(async (paths: string[], { node, adapter, mapping, platform, json = false }: IngestFlags) =>
+      exit(
+        await runIngest(
+          await federation(),
+          paths,
+          { node, adapter, json, ...filled<{ mapping?: string; platform?: string }>({ mapping, platform }) },
+          terminal,
+        ),
+      ),
+    )
+
+  program
+    .command('show')
+    .description('某节点所见的一条记录。One record as a node shows it')
+    .argument('<dataset>', '数据集 dataset')
+    .argument('<key>', '键 key')
+    .requiredOption('--at <node>', '成员代码 code of the member whose node is asked')
+    .option('--origin <code>', '仅此来源 of this origin only')
+    .addOption(jsonOption())
+    .action(async (dataset: string, key: string, { at, origin, json = false }: Json & { at: string; origin?: string }) =>
+      exit(await runShow(await federation(), dataset, key, { at, json, ...filled<{ origin?: string }>({ origin }) }, terminal)),
+    )
+
+  program
+    .command('verify')
+    .description('离线验证信封、回执或链头文件。Verifies a file with an envelope, receipt or head, offline')
+    .argument('<file>', '文件 file')
+    .option('--membership <file>', '成员文件；默认取联盟目录中的 membership file; that of the federation unless given')
+    .addOption(jsonOption())
+    .action(async (path: string, { membership, json = false }: Json & { membership?: string }) =>
+      exit(await runVerify(path, { membershipFile: membership ?? join(home(), 'membership.json'), json }, terminal)),
+    )
+  return program
+}

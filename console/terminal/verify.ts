@@ -1,0 +1,44 @@
+/** Prints what {@link verifyFile} finds. */
+import { readFile } from 'node:fs/promises'
+import { ExchangeError } from '../../schemas/errors.ts'
+import { parseMembership } from '../../schemas/membership.ts'
+import { widthOf } from './table.ts'
+import { both, type Terminal, writeJson } from './text.ts'
+import { CHECKS, sentenceOf, type Verification, verifyFile } from './verification.ts'
+
+const MARKS = { passed: '✔', failed: '✘', unchecked: '–' } as const
+const LABEL_CELLS = 46
+
+export function formatVerification(path: string, { kind, says, digest, valid, checks }: Verification): string {
+  const lines = checks.flatMap(({ id, verdict, code, note }) => {
+    const label = both(CHECKS[id])
+    const head = `  ${MARKS[verdict]} ${label}${' '.repeat(Math.max(1, LABEL_CELLS - widthOf(label)))}`
+    if (code === undefined) return [`${head}${note ?? ''}`.trimEnd()]
+    return [`${head}${code}`, `      ${both(sentenceOf(code))}`, `      ${note ?? ''}`]
+  })
+  const verdict = valid
+    ? { zh: '✔ 凡可离线检查的均通过。', en: 'All that can be checked offline passes.' }
+    : { zh: '✘ 未通过。', en: 'Refused.' }
+  return [path, `  ${kind ?? '?'}  ${says ?? '–'}`, `  ${digest}`, ...lines, both(verdict), ''].join('\n')
+}
+
+const readInput = async (path: string, what: string): Promise<Buffer> => {
+  try {
+    return await readFile(path)
+  } catch (cause) {
+    throw new ExchangeError('REQUEST_INVALID', `${what} ${path}: 无法读取文件 expected a readable file`, { cause })
+  }
+}
+
+/** Exit code 0 only if everything that can be checked without a log passes. @throws REQUEST_INVALID, MEMBERSHIP_FILE_INVALID */
+export async function runVerify(
+  path: string,
+  options: { readonly membershipFile: string; readonly json: boolean },
+  terminal: Terminal,
+): Promise<number> {
+  const membership = await parseMembership((await readInput(options.membershipFile, 'membership')).toString('utf8'))
+  const verification = await verifyFile(await readInput(path, 'file'), membership)
+  if (options.json) writeJson(terminal, { file: path, ...verification })
+  else terminal.out.write(formatVerification(path, verification))
+  return verification.valid ? 0 : 1
+}
