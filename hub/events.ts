@@ -21,6 +21,7 @@ export function createEvents(logger: Logger): HubEvents {
         logger.warn({ origin, code: outcome.error.code, reason: outcome.error.reason }, 'entry refused and quarantined')
       else if (outcome.kind === 'gap')
         logger.warn({ log: formatLogId(outcome.log), missing: outcome.missing }, 'entries are missing')
+      else if (outcome.kind === 'forked') this.forked(outcome.log, outcome.reason)
       else if (outcome.kind === 'accepted' && outcome.refusal !== null) {
         logger.warn(
           { log: formatLogId(outcome.log), at: formatPosition(outcome.head), code: outcome.refusal.code },
@@ -28,6 +29,8 @@ export function createEvents(logger: Logger): HubEvents {
         )
       }
     },
+    forked: (log, reason) =>
+      logger.error({ log: formatLogId(log), reason }, 'fork: the log is frozen here, its proof is at /v1/forks'),
     repaired: (log, added) => logger.info({ log: formatLogId(log), added }, 'log repaired'),
     failed: (origin, error) => logger.error({ origin, err: error }, 'cannot go on now, will try again'),
     receipted(log, head) {

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { listen } from '../runtime/http/listen.ts'
 import { readKeyFile } from '../runtime/key-file.ts'
 import { followOrigin } from '../runtime/ledger/follower.ts'
+import { checkHead } from '../runtime/ledger/forks.ts'
 import { listenHeads } from '../runtime/ledger/heads.ts'
 import { createReceiver } from '../runtime/ledger/receiver.ts'
 import { answerRanges } from '../runtime/ledger/repair.ts'
@@ -64,13 +65,15 @@ export async function startHub(
       db,
       membership,
       filters: [ALL_HEADS],
-      announced: () => {},
+      announced: async (head, before) => {
+        for (const fork of await checkHead(db, head, before, members)) events.forked(fork.log, fork.reason)
+      },
       refused: error => events.headRefused(error),
     }),
   )
   const ranges = answerRanges(broker, db, membership)
   undo.defer(() => ranges.unsubscribe())
-  const receiver = createReceiver({ db, membership, effect: null })
+  const receiver = createReceiver({ db, membership, effect: null, announced: log => heads.newest(log.origin, log.audience) })
   const followers = [...members.members.keys()].map(origin =>
     undo.use(
       followOrigin({ broker, origin, reader: HUB_READER, receiver, events, settled: receipts.settled, repair: async () => false }),

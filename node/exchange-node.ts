@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { listen } from '../runtime/http/listen.ts'
 import { readKeyFile } from '../runtime/key-file.ts'
 import { followOrigin } from '../runtime/ledger/follower.ts'
+import { checkHead } from '../runtime/ledger/forks.ts'
 import { type HeadListener, listenHeads } from '../runtime/ledger/heads.ts'
 import { createReceiver, type Outcome } from '../runtime/ledger/receiver.ts'
 import type { LedgerTables } from '../runtime/ledger/tables.ts'
@@ -90,11 +91,25 @@ export async function startNode(
     if (listener === null) throw new ExchangeError('INTERNAL', 'heads are asked for before they are listened to')
     return listener
   }
-  const receiver = createReceiver({ db: ledger, membership, effect: replicator })
+  const receiver = createReceiver({
+    db: ledger,
+    membership,
+    effect: replicator,
+    announced: log => heads().newest(log.origin, log.audience),
+  })
   const settled = async (_outcomes: readonly Outcome[]): Promise<void> => {}
   const filters = audiencesRead(member).map(headFilter)
   listener = undo.use(
-    await listenHeads({ broker, db: ledger, membership, filters, announced: () => {}, refused: events.headRefused }),
+    await listenHeads({
+      broker,
+      db: ledger,
+      membership,
+      filters,
+      announced: async (head, before) => {
+        for (const fork of await checkHead(ledger, head, before, members)) events.forked(fork.log, fork.reason)
+      },
+      refused: events.headRefused,
+    }),
   )
   const repairer = undo.use(startRepairer({ broker, db: ledger, origin: own, receiver, heads, events, settled }))
   const followers = [...members.members.keys()]

@@ -36,7 +36,12 @@ export const ERRORS = {
   LOG_UNKNOWN: row(404, false, 'No such log is held here.', '此处没有这条日志链。'),
   LOG_GAP: row(409, true, 'Envelopes before this one are missing.', '此信封之前有缺失的信封。'),
   LOG_FORK: row(409, false, 'The log already holds another statement at this position.', '日志链的此位置已有另一份声明。'),
-  LOG_CHAIN_BROKEN: row(409, false, 'The envelope does not follow the one before it.', '信封与前一信封不相衔接。'),
+  LOG_FROZEN: row(
+    409,
+    false,
+    'The log is frozen: its origin has signed two histories.',
+    '日志链已冻结：其来源签署了两份互相矛盾的历史。',
+  ),
   ENVELOPE_UNKNOWN: row(404, false, 'There is no envelope at this position here.', '此处该位置没有信封。'),
 
   // bodies and records

@@ -59,6 +59,9 @@ export async function openToken(
   claimFaults(kind, parsed)
   const claims = parsed.claims as EnvelopeClaims | EpochClaims
   const log: LogId = { origin: claims.iss, dataset: claims.ds, audience: claims.aud }
+  if ('cls' in claims && claims.cls !== undefined && claims.cls.ep !== claims.ep - 1) {
+    throw new ExchangeError('TOKEN_CLAIM_INVALID', `/cls/ep: expected ${claims.ep - 1}, the epoch before`)
+  }
   const position = { epoch: claims.ep, seq: 'seq' in claims ? claims.seq : 0 }
   if (claims.fed !== membership.fed) throw new ExchangeError('FEDERATION_FOREIGN', `expected federation ${membership.fed}`)
   if (claims.mem > membership.position) {

@@ -1,11 +1,15 @@
 import { headers } from '@nats-io/transport-node'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { readForks } from '../../runtime/ledger/forks.ts'
 import { readLogs } from '../../runtime/ledger/ledger.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import type { Broker } from '../../runtime/nats.ts'
+import { assertionsOfEntry, contradiction } from '../../schemas/assertions.ts'
 import { digestOf } from '../../schemas/digest.ts'
 import { sealOpening, tokenDigest } from '../../schemas/envelope.ts'
+import { formatLogId } from '../../schemas/log.ts'
+import { openToken } from '../../schemas/opening.ts'
 import { HEADERS, logSubject } from '../../schemas/subjects.ts'
 import type { Signer } from '../../schemas/tokens.ts'
 import { eventually, startTestbed, type Testbed } from './testbed.ts'
@@ -140,20 +144,6 @@ describe('an envelope on its way', () => {
     await expectRefused('SUBJECT_MISMATCH', () => publish(HEADERS.envelope, token, body, logSubject({ ...LOG, dataset: 'entity' })))
   })
 
-  it('is refused and kept when it steals a position that is taken', async () => {
-    const body = bodyOf(JSON.stringify(record('T-6')))
-    const token = await seal(body, 1, { seq: 1, prv: digestOf('another history') })
-    await expectRefused('LOG_FORK', () => publish(HEADERS.envelope, token, body))
-    await expectAt(1)
-  })
-
-  it('is refused and kept when it follows another past', async () => {
-    const body = bodyOf(JSON.stringify(record('T-7')))
-    const token = await seal(body, 1, { prv: digestOf('another history') })
-    await expectRefused('LOG_CHAIN_BROKEN', () => publish(HEADERS.envelope, token, body))
-    await expectAt(1)
-  })
-
   it('takes its position everywhere and is not applied when its origin may not write that dataset', async () => {
     const log = { ...LOG, dataset: 'credit' }
     const opening = await sealOpening(log, 1, null, { fed: bed.membership.fed, mem: 0, signer, now: new Date() })
@@ -231,6 +221,49 @@ describe('a record that cannot be taken in', () => {
       .where('seq', '=', seq - 1)
       .execute()
     expect(aside.map(row => row.code)).toEqual(['BODY_NOT_IJSON'])
+  })
+})
+
+describe('an origin that signs two histories', () => {
+  const forkedAt = async (db: typeof bed.hubDb) => (await readForks(db)).map(fork => fork.log)
+
+  it.each([
+    ['a position that is taken', 'expert', () => ({ seq: 1, prv: 'opening' })],
+    ['an entry that follows another past', 'entity', () => ({ seq: 2, prv: 'another' })],
+  ] as const)('freezes that log alone, at every holder, with a proof that anyone can check: %s', async (_what, dataset, over) => {
+    const log = {
+      ...LOG,
+      dataset: dataset === 'expert' ? 'trade' : dataset,
+      audience: dataset === 'expert' ? 'node-530000' : 'all',
+    }
+    const subject = logSubject(log)
+    const opening = await sealOpening(log, 1, null, { fed: bed.membership.fed, mem: 0, signer, now: new Date() })
+    await publish(HEADERS.epoch, opening.token, Buffer.alloc(0), subject)
+    const claims = { ds: log.dataset, aud: log.audience, sch: `${log.dataset}/1.0`, seq: 1, prv: opening.digest }
+    const body = bodyOf(JSON.stringify(record('F-1')))
+    await publish(HEADERS.envelope, await seal(body, 1, claims), body, subject)
+    const { seq: at, prv } = over()
+    const other = bodyOf(JSON.stringify(record('F-2')))
+    const lie = await seal(other, 1, { ...claims, seq: at, prv: prv === 'opening' ? opening.digest : digestOf('another history') })
+    await publish(HEADERS.envelope, lie, other, subject)
+    for (const [name, db] of holders()) {
+      const logs = await eventually(
+        `the fork at ${name}`,
+        () => forkedAt(db),
+        found => found.some(one => formatLogId(one) === formatLogId(log)),
+      )
+      expect(logs.some(one => formatLogId(one) === formatLogId(LOG))).toBe(false)
+      const fork = (await readForks(db)).find(one => formatLogId(one.log) === formatLogId(log))
+      const assertions = await Promise.all(
+        (fork?.statements ?? []).map(async token => {
+          const opened = await openToken('envelope', token, bed.membership, null)
+          return assertionsOfEntry(opened.log, opened.entry)
+        }),
+      )
+      expect(contradiction(assertions[0] ?? [], assertions[1] ?? [])).not.toBeNull()
+    }
+    const later = await seal(body, 1, { ...claims, seq: 2, prv: digestOf('whatever') })
+    await expectRefused('LOG_FROZEN', () => publish(HEADERS.envelope, later, body, subject))
   })
 })
 

@@ -13,7 +13,7 @@ export const ADAPTERS = ['csv', 'national', 'ocds'] as const
 const COUNTS = {
   sealed: { zh: '已签封', en: 'sealed' },
   unchanged: { zh: '未变', en: 'unchanged' },
-  superseded: { zh: '被同文件后行取代', en: 'superseded by a later row' },
+  superseded: { zh: '被较新数据取代', en: 'superseded by newer data' },
   parked: { zh: '等待上级数据', en: 'parked' },
   refused: { zh: '拒绝，入隔离区', en: 'refused, in quarantine' },
 } as const satisfies { readonly [name: string]: Bilingual }

@@ -7,7 +7,7 @@ import { both, type Terminal, writeJson } from './text.ts'
 import { CHECKS, sentenceOf, type Verification, verifyFile } from './verification.ts'
 
 const MARKS = { passed: '✔', failed: '✘', unchecked: '–' } as const
-const LABEL_CELLS = 46
+const LABEL_CELLS = 50
 
 export function formatVerification(path: string, { kind, says, digest, valid, checks }: Verification): string {
   const lines = checks.flatMap(({ id, verdict, code, note }) => {

@@ -20,7 +20,8 @@ export async function listenHeads(options: {
   readonly membership: () => Membership
   /** subjects to listen to */
   readonly filters: readonly string[]
-  readonly announced: (head: Head) => void
+  /** told of each newer head, with the one before it */
+  readonly announced: (head: Head, before: Head | null) => Promise<void>
   readonly refused: (error: unknown) => void
 }): Promise<HeadListener> {
   const { broker, db } = options
@@ -44,7 +45,7 @@ export async function listenHeads(options: {
         conflict.columns(['origin', 'audience']).doUpdateSet({ issued_at: head.issuedAt, token, received_at: sql<Date>`now()` }),
       )
       .execute()
-    options.announced(head)
+    await options.announced(head, before ?? null)
   }
 
   const subscriptions = options.filters.map(filter =>

@@ -29,6 +29,7 @@ export type LogState = {
   readonly log: LogId
   readonly head: LogHead | null
   readonly issuedAt: Date | null
+  readonly frozen: boolean
   readonly receipt: LogHead | null
 }
 
@@ -50,6 +51,7 @@ type LogStateRow = {
   receipt_epoch: number
   receipt_seq: number
   receipt_digest: string | null
+  frozen: boolean
 }
 
 const stateOf = (row: LogStateRow): LogState => ({
@@ -57,18 +59,27 @@ const stateOf = (row: LogStateRow): LogState => ({
   log: { origin: row.origin, dataset: row.dataset, audience: row.audience },
   head: headOf(row.epoch, row.seq, row.digest),
   issuedAt: row.issued_at,
+  frozen: row.frozen,
   receipt: headOf(row.receipt_epoch, row.receipt_seq, row.receipt_digest),
 })
 
+const selectLogs = (db: Reader) =>
+  db
+    .selectFrom('log')
+    .selectAll('log')
+    .select(({ exists, selectFrom }) =>
+      exists(selectFrom('fork').whereRef('fork.log_id', '=', 'log.id'))
+        .$castTo<boolean>()
+        .as('frozen'),
+    )
+
 export async function readLogs(db: Reader): Promise<LogState[]> {
-  const rows = await db.selectFrom('log').selectAll().orderBy('origin').orderBy('dataset').orderBy('audience').execute()
+  const rows = await selectLogs(db).orderBy('origin').orderBy('dataset').orderBy('audience').execute()
   return rows.map(stateOf)
 }
 
 export async function readLog(db: Reader, log: LogId): Promise<LogState | null> {
-  const row = await db
-    .selectFrom('log')
-    .selectAll()
+  const row = await selectLogs(db)
     .where('origin', '=', log.origin)
     .where('dataset', '=', log.dataset)
     .where('audience', '=', log.audience)
@@ -86,7 +97,7 @@ export async function lockLogs(trx: Writer, logs: readonly LogId[]): Promise<Map
   ]
   const read = () =>
     sql<LogStateRow>`
-      SELECT l.* FROM log l JOIN unnest(${origins}::text[], ${datasets}::text[], ${audiences}::text[]) AS w(origin, dataset, audience)
+      SELECT l.*, EXISTS (SELECT FROM fork WHERE fork.log_id = l.id) AS frozen FROM log l JOIN unnest(${origins}::text[], ${datasets}::text[], ${audiences}::text[]) AS w(origin, dataset, audience)
         USING (origin, dataset, audience) ORDER BY l.id FOR UPDATE OF l`.execute(trx)
   let { rows } = await read()
   if (rows.length < sorted.length) {
@@ -125,6 +136,19 @@ export async function appendEntries(trx: Writer, entries: readonly NewEntry[]): 
       ${last.map(entry => entry.logId)}::int[], ${last.map(entry => entry.position.epoch)}::int[], ${last.map(entry => entry.position.seq)}::bigint[],
       ${last.map(entry => entry.digest)}::text[], ${last.map(entry => entry.issuedAt)}::timestamptz[]
     ) AS w(id, epoch, seq, digest, issued_at) WHERE log.id = w.id`.execute(trx)
+}
+
+/** Digest and token held at each of several positions; positions where nothing is held are absent. */
+export async function entriesAt(
+  db: Reader,
+  wanted: readonly { readonly logId: number; readonly at: Position }[],
+): Promise<Map<string, { digest: Digest; token: string }>> {
+  if (wanted.length === 0) return new Map()
+  const [ids, epochs, seqs] = [wanted.map(one => one.logId), wanted.map(one => one.at.epoch), wanted.map(one => one.at.seq)]
+  const { rows } = await sql<{ log_id: number; epoch: number; seq: number; digest: string; token: string }>`
+    SELECT e.log_id, e.epoch, e.seq, e.digest, e.token FROM envelope e
+    JOIN unnest(${ids}::int[], ${epochs}::int[], ${seqs}::bigint[]) AS w(log_id, epoch, seq) USING (log_id, epoch, seq)`.execute(db)
+  return new Map(rows.map(({ log_id, epoch, seq, digest, token }) => [`${log_id}@${epoch}.${seq}`, { digest, token }]))
 }
 
 /** The digest held at a position, or null. */

@@ -4,16 +4,9 @@
  * what became of each. An entry is acknowledged only after that transaction, so a crash at any instant loses and doubles nothing.
  */
 import type { Kysely, Transaction } from 'kysely'
+import { assertionsOfHeads } from '../../schemas/assertions.ts'
 import { ExchangeError, isExchangeError } from '../../schemas/errors.ts'
-import {
-  type ChainVerdict,
-  comparePositions,
-  formatLogId,
-  judgeChain,
-  type LogHead,
-  type LogId,
-  missingBefore,
-} from '../../schemas/log.ts'
+import { comparePositions, formatLogId, type LogHead, type LogId } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
 import {
   isTransient,
@@ -24,9 +17,12 @@ import {
   openToken,
   type RefusedRecord,
 } from '../../schemas/opening.ts'
+import { type HeldLog, settle } from '../../schemas/settlement.ts'
+import type { Head } from '../../schemas/statements.ts'
 import { parseLogSubject } from '../../schemas/subjects.ts'
 import { isDataError } from '../postgres/database.ts'
-import { appendEntries, digestAt, type LogState, lockLogs, type NewEntry } from './ledger.ts'
+import { freeze } from './forks.ts'
+import { appendEntries, entriesAt, type LogState, lockLogs, type NewEntry } from './ledger.ts'
 import { type Quarantined, quarantine } from './quarantine.ts'
 import type { LedgerTables } from './tables.ts'
 
@@ -63,6 +59,7 @@ export type Outcome =
     }
   | { readonly kind: 'duplicate'; readonly log: LogId }
   | { readonly kind: 'gap'; readonly log: LogId; readonly missing: { readonly epoch: number; readonly from: number } }
+  | { readonly kind: 'forked'; readonly log: LogId; readonly reason: string }
   | { readonly kind: 'wait'; readonly error: ExchangeError }
   | { readonly kind: 'refused'; readonly error: ExchangeError }
 
@@ -79,20 +76,13 @@ export type Receiver = {
   receive(opened: readonly Opened[]): Promise<Outcome[]>
 }
 
-const CHAIN_ERRORS: { readonly [verdict in Exclude<ChainVerdict, 'next' | 'duplicate' | 'gap'>]: () => ExchangeError } = {
-  fork: () =>
-    new ExchangeError(
-      'LOG_FORK',
-      'expected the entry that is already held at this position, got another one signed by the same origin',
-    ),
-  broken: () => new ExchangeError('LOG_CHAIN_BROKEN', 'expected prv to be the digest of the entry before, which is held here'),
-}
-
 export function createReceiver(options: {
   readonly db: Kysely<LedgerTables>
   readonly membership: () => Membership
   /** null for a holder that keeps envelopes and reads no record: the hub */
   readonly effect: Effect | null
+  /** the newest head that a log's origin has signed */
+  readonly announced: (log: LogId) => Head | null
 }): Receiver {
   const { db, membership, effect } = options
 
@@ -117,14 +107,14 @@ export function createReceiver(options: {
 
   async function receive(opened: readonly Opened[]): Promise<Outcome[]> {
     try {
-      return await db.transaction().execute(trx => settle(trx, opened, false))
+      return await db.transaction().execute(trx => settleAll(trx, opened, false))
     } catch (error) {
       if (!isDataError(error)) throw error
-      return await db.transaction().execute(trx => settle(trx, opened, true))
+      return await db.transaction().execute(trx => settleAll(trx, opened, true))
     }
   }
 
-  async function settle(trx: Transaction<LedgerTables>, opened: readonly Opened[], careful: boolean): Promise<Outcome[]> {
+  async function settleAll(trx: Transaction<LedgerTables>, opened: readonly Opened[], careful: boolean): Promise<Outcome[]> {
     const good = opened.filter(one => one.error === null)
     const states =
       good.length === 0
@@ -133,35 +123,38 @@ export function createReceiver(options: {
             trx,
             good.map(one => one.token.log),
           )
-    const heads = new Map([...states].map(([id, state]) => [id, state.head]))
+    const held = await readHeld(trx, states, good, options.announced)
+    const arriving = good.map(one => ({ log: one.token.log, entry: one.token.entry, token: one.arrival.token }))
+    const verdicts = new Map(settle(held, arriving).verdicts.map((verdict, index) => [good[index], verdict]))
     const outcomes: Outcome[] = []
     const entries: NewEntry[] = []
     const accepted: Accepted[] = []
     const aside: Quarantined[] = []
+    const refuse = (one: Opened, error: ExchangeError): void => {
+      outcomes.push({ kind: 'refused', error })
+      aside.push(setAside(one, error))
+    }
     for (const one of opened) {
       if (one.error !== null) {
-        outcomes.push(isTransient(one.error) ? { kind: 'wait', error: one.error } : { kind: 'refused', error: one.error })
-        if (!isTransient(one.error)) aside.push(setAside(one, one.error))
+        if (isTransient(one.error)) outcomes.push({ kind: 'wait', error: one.error })
+        else refuse(one, one.error)
         continue
       }
       const { entry, log } = one.token
-      const id = formatLogId(log)
-      const state = states.get(id)
-      const head = heads.get(id) ?? null
-      if (state === undefined) throw new ExchangeError('INTERNAL', `${id}: the log was not locked`)
-      const known = entries.find(other => other.logId === state.id && comparePositions(other.position, entry) === 0)
-      const held =
-        head !== null && comparePositions(entry, head) <= 0 ? (known?.digest ?? (await digestAt(trx, state.id, entry))) : null
-      const verdict = judgeChain(head, entry, held)
-      if (verdict === 'duplicate') outcomes.push({ kind: 'duplicate', log })
-      else if (verdict === 'gap') outcomes.push({ kind: 'gap', log, missing: missingBefore(head, entry) })
-      else if (verdict !== 'next') {
-        const error = CHAIN_ERRORS[verdict]()
-        outcomes.push({ kind: 'refused', error })
-        aside.push(setAside(one, error))
+      const state = states.get(formatLogId(log))
+      const verdict = verdicts.get(one)
+      if (state === undefined || verdict === undefined)
+        throw new ExchangeError('INTERNAL', `${formatLogId(log)}: the log was not locked`)
+      if (verdict.kind === 'duplicate') outcomes.push({ kind: 'duplicate', log })
+      else if (verdict.kind === 'gap') outcomes.push({ kind: 'gap', log, missing: verdict.missing })
+      else if (verdict.kind === 'frozen')
+        refuse(one, new ExchangeError('LOG_FROZEN', `${formatLogId(log)}: its origin has signed two histories`))
+      else if (verdict.kind === 'fork') {
+        await freeze(trx, state.id, verdict)
+        outcomes.push({ kind: 'forked', log, reason: verdict.reason })
+        aside.push(setAside(one, new ExchangeError('LOG_FORK', verdict.reason)))
       } else {
         const refusal = one.token.refusal ?? one.content?.refusal ?? null
-        heads.set(id, { epoch: entry.epoch, seq: entry.seq, digest: entry.digest })
         entries.push(newEntry(one, state.id, refusal))
         if (refusal !== null) aside.push(setAside(one, refusal))
         else if (one.content !== null && effect !== null) accepted.push({ logId: state.id, token: one.token, content: one.content })
@@ -186,6 +179,43 @@ export function createReceiver(options: {
   }
 
   return { open, receive }
+}
+
+type Good = Opened & { readonly error: null }
+
+/**
+ * What the rules need to know of each log: the entry at every position that is offered again, and the last entry where what is
+ * offered does not follow it, because then the two together are a proof.
+ */
+async function readHeld(
+  trx: Transaction<LedgerTables>,
+  states: ReadonlyMap<string, LogState>,
+  good: readonly Good[],
+  announced: (log: LogId) => Head | null,
+): Promise<Map<string, HeldLog>> {
+  const wanted = good.flatMap(({ token: { log, entry } }) => {
+    const state = states.get(formatLogId(log))
+    if (state?.head == null) return []
+    const past = comparePositions(entry, state.head) <= 0
+    const follows = entry.kind === 'envelope' && (entry.previous === state.head.digest || entry.seq > state.head.seq + 1)
+    return past ? [{ logId: state.id, at: entry }] : follows ? [] : [{ logId: state.id, at: state.head }]
+  })
+  const entries = await entriesAt(trx, wanted)
+  return new Map(
+    [...states].map(([id, state]) => {
+      const head = announced(state.log)
+      const own = head?.logs.filter(({ log }) => formatLogId(log) === id) ?? []
+      return [
+        id,
+        {
+          head: state.head,
+          frozen: state.frozen,
+          at: ({ epoch, seq }) => entries.get(`${state.id}@${epoch}.${seq}`) ?? null,
+          announced: head === null ? null : { token: head.token, assertions: assertionsOfHeads(own) },
+        },
+      ]
+    }),
+  )
 }
 
 const newEntry = (one: Opened & { error: null }, logId: number, refusal: ExchangeError | null): NewEntry => ({

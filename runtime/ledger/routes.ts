@@ -9,6 +9,7 @@ import { decodeBody } from '../../schemas/encoding.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import { LIMITS } from '../../schemas/limits.ts'
 import { formatLogId, type LogId } from '../../schemas/log.ts'
+import { readForks } from './forks.ts'
 import { type HeadListener, livenessOf } from './heads.ts'
 import { readLog, readLogs, readRange, type StoredEntry } from './ledger.ts'
 import { countQuarantine } from './quarantine.ts'
@@ -36,7 +37,7 @@ export function addLedgerRoutes(
 
   server.get('/v1/logs', { schema: { summary: 'Where every log stands here', tags: ['ledger'] } }, async () => {
     const now = options.clock()
-    const logs = (await readLogs(db)).map(({ log, head, issuedAt, receipt }) => {
+    const logs = (await readLogs(db)).map(({ log, head, issuedAt, receipt, frozen }) => {
       const announced = options.heads().newest(log.origin, log.audience)
       const ahead = announced?.logs.find(other => formatLogId(other.log) === formatLogId(log))?.head ?? null
       return {
@@ -44,6 +45,7 @@ export function addLedgerRoutes(
         head,
         issued_at: issuedAt?.toISOString() ?? null,
         announced: ahead,
+        frozen,
         origin_state: log.origin === own ? 'own' : livenessOf(announced, now),
         announced_at: announced?.issuedAt.toISOString() ?? null,
         lag: ahead === null || head === null ? null : ahead.epoch === head.epoch ? Math.max(0, ahead.seq - head.seq) : ahead.seq,
@@ -52,6 +54,14 @@ export function addLedgerRoutes(
     })
     return { logs, quarantine: await countQuarantine(db) }
   })
+
+  server.get(
+    '/v1/forks',
+    { schema: { summary: 'Proofs that an origin has signed two histories; each verifies anywhere', tags: ['ledger'] } },
+    async () => ({
+      forks: await readForks(db),
+    }),
+  )
 
   async function findLog(log: LogId): Promise<number> {
     const state = await readLog(db, log)

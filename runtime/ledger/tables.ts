@@ -66,6 +66,9 @@ export type QuarantineRow = {
   released_at: Date | null
 }
 
+/** A log whose origin has signed two statements that cannot both be true. The statements are the proof. */
+export type ForkRow = { log_id: number; reason: string; statement_a: string; statement_b: string; found_at: Generated<Date> }
+
 export type AnnouncedRow = {
   origin: string
   audience: string
@@ -74,7 +77,7 @@ export type AnnouncedRow = {
   token: string
 }
 
-export type LedgerTables = { log: LogRow; envelope: EnvelopeRow; quarantine: QuarantineRow; announced: AnnouncedRow }
+export type LedgerTables = { log: LogRow; envelope: EnvelopeRow; quarantine: QuarantineRow; announced: AnnouncedRow; fork: ForkRow }
 
 export const ledgerMigration = {
   name: '0001-ledger',
@@ -105,6 +108,11 @@ export const ledgerMigration = {
         code text NOT NULL, reason text NOT NULL, reason_zh text,
         content bytea, content_digest text NOT NULL, content_bytes integer NOT NULL,
         arrived_at timestamptz NOT NULL DEFAULT now(), released_at timestamptz
+      )`.execute(db)
+    await sql`
+      CREATE TABLE fork (
+        log_id integer PRIMARY KEY REFERENCES log, reason text NOT NULL,
+        statement_a text NOT NULL, statement_b text NOT NULL, found_at timestamptz NOT NULL DEFAULT now()
       )`.execute(db)
     await sql`
       CREATE TABLE announced (

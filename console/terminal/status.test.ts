@@ -1,0 +1,97 @@
+import { describe, expect, test } from 'vitest'
+import type { LogHead } from '../../schemas/log.ts'
+import type { Member, Membership } from '../../schemas/membership.ts'
+import type { FederationFile } from './federation-file.ts'
+import { formatStatus, type HolderAnswer, mergeStatus } from './status.ts'
+
+const node = (code: string) => ({
+  zh: code,
+  en: code,
+  url: `http://127.0.0.1:2${code.slice(0, 4)}`,
+  operator_token_file: '-',
+  log_file: '-',
+})
+const FILE: FederationFile = {
+  fed: 'demo-1',
+  membership_file: '-',
+  launcher_pid: 1,
+  hub: { url: 'http://127.0.0.1:20000' },
+  nodes: { '530000': node('530000'), '520000': node('520000'), '110000': node('110000') },
+  started_at: '-',
+}
+const member = (code: string, kind: Member['kind']): [string, Member] => [
+  code,
+  { code, kind, zh: code, en: code, writes: [], alliances: [], keys: [] },
+]
+const MEMBERSHIP: Membership = {
+  fed: 'demo-1',
+  position: 0,
+  hubKeys: [],
+  members: new Map([member('530000', 'province'), member('520000', 'province'), member('110000', 'national')]),
+}
+const head = (seq: number, digest = `sha-256:d${seq}`): LogHead => ({ epoch: 1, seq, digest })
+const holding = (at: LogHead | null, audience = 'all', state = 'current'): HolderAnswer => ({
+  logs: [{ origin: '530000', dataset: 'entity', audience, head: at, origin_state: state }],
+  quarantine: [],
+})
+const NOTHING: HolderAnswer = { logs: [], quarantine: [] }
+const merge = (answers: { readonly [holder: string]: HolderAnswer }) =>
+  mergeStatus({ file: FILE, membership: MEMBERSHIP, answers: new Map(Object.entries(answers)), at: new Date(0) })
+const everywhere = (answer: HolderAnswer) => ({ hub: answer, '530000': answer, '520000': answer, '110000': answer })
+
+describe('the status of a federation', () => {
+  test('has converged when every holder answers and holds the same entry', () => {
+    const status = merge(everywhere(holding(head(3))))
+    expect(status).toMatchObject({
+      converged: true,
+      logs: [{ same: true, lag: { hub: 0, '530000': 0, '520000': 0, '110000': 0 } }],
+    })
+    expect(formatStatus(status)).toContain('各持有方一致')
+  })
+
+  test('counts how far a holder is behind the furthest', () => {
+    const status = merge({ ...everywhere(holding(head(3))), '520000': holding(head(1)) })
+    expect(status).toMatchObject({ converged: false, logs: [{ same: false, lag: { '530000': 0, '520000': 2 } }] })
+    expect(formatStatus(status)).toContain('1.1 −2')
+  })
+
+  test('tells two histories of the same length apart', () => {
+    const status = merge({ ...everywhere(holding(head(3))), '520000': holding(head(3, 'sha-256:other123')) })
+    expect(status).toMatchObject({ converged: false, logs: [{ same: false }] })
+    expect(formatStatus(status)).toContain('≠ other123')
+  })
+
+  test('shows a holder that does not answer as unreachable, never as empty', () => {
+    const status = merge({ ...everywhere(holding(head(3))), '520000': { error: 'PROGRAM_UNREACHABLE: no' } })
+    expect(status.converged).toBe(false)
+    expect(status.holders.find(({ name }) => name === '520000')).toMatchObject({
+      reachable: false,
+      error: 'PROGRAM_UNREACHABLE: no',
+    })
+    expect(status.logs[0]).toMatchObject({ same: true, heads: { '520000': null }, lag: { '520000': null } })
+    expect(status.quarantine).not.toHaveProperty('520000')
+    expect(formatStatus(status)).toContain('✘ 520000 没有应答')
+  })
+
+  test('counts a holder that answers without the log as behind by all of it', () => {
+    const status = merge({ ...everywhere(holding(head(3))), '520000': NOTHING })
+    expect(status).toMatchObject({ converged: false, logs: [{ same: false, heads: { '520000': null }, lag: { '520000': 3 } }] })
+  })
+
+  test('expects a log of the national audience at hub, origin and national reader only', () => {
+    const status = merge({ ...everywhere(holding(head(2), 'national')), '520000': NOTHING })
+    expect(status.converged).toBe(true)
+    expect(Object.keys(status.logs[0]?.heads ?? {}).sort()).toEqual(['110000', '530000', 'hub'])
+  })
+
+  test('says of an origin what the others see, not what it says of itself', () => {
+    const late = holding(head(2), 'all', 'late')
+    const status = merge({ ...everywhere(late), '530000': holding(head(2), 'all', 'own') })
+    expect(status.logs[0]?.origin_state).toBe('late')
+  })
+
+  test('does not compare positions of two epochs', () => {
+    const status = merge({ ...everywhere(holding({ epoch: 2, seq: 1, digest: 'sha-256:x' })), '520000': holding(head(9)) })
+    expect(status.logs[0]).toMatchObject({ same: false, lag: { hub: 0, '520000': null } })
+  })
+})
