@@ -10,16 +10,15 @@ import { entryHeaders } from '../../runtime/ledger/message.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import type { Broker } from '../../runtime/nats.ts'
 import { isExchangeError } from '../../schemas/errors.ts'
-import { comparePositions, formatLogId, type Position } from '../../schemas/log.ts'
+import { formatLogId, type Position } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
 import { openReceipt } from '../../schemas/statements.ts'
 import { hubQuestionSubject, logSubject, receiptSubject, streamName } from '../../schemas/subjects.ts'
+import { nextOutboxAction } from '../../schemas/sync.ts'
 import type { NodeEvents } from '../events.ts'
 
 /** entries on their way at once, and read from the ledger at once */
 const WINDOW = 16
-const ASK_AFTER_MS = 3000
-const RESEND_AFTER_MS = 10_000
 
 export type Publisher = AsyncDisposable & { wake(): void; trouble(): string | null }
 
@@ -57,28 +56,20 @@ export function startPublisher(options: {
 
   async function publishFrom(state: LogState): Promise<boolean> {
     const { log, head, receipt } = state
-    if (head === null) return false
     const id = formatLogId(log)
-    const behind = receipt === null || comparePositions(receipt, head) < 0
     const now = options.clock().getTime()
-    let last = sent.get(id)
-    if (behind && last !== undefined && comparePositions(last.position, head) >= 0) {
-      if (now - last.at > RESEND_AFTER_MS) {
-        sent.delete(id)
-        last = undefined
-        events.resent(log)
-      } else if (now - Math.max(last.at, last.askedAt) > ASK_AFTER_MS) {
-        last.askedAt = now
-        await askReceipts()
-      }
+    const last = sent.get(id) ?? null
+    const action = nextOutboxAction({ head, receipt, sent: last }, now)
+    if (head === null || action.kind === 'idle') return false
+    if (action.kind === 'ask') {
+      if (last !== null) last.askedAt = now
+      await askReceipts()
+      return false
     }
-    const done = [receipt, last?.position]
-      .filter(one => one != null)
-      .sort(comparePositions)
-      .at(-1)
-    const from = done === undefined ? { epoch: 1, seq: 0 } : { epoch: done.epoch, seq: done.seq + 1 }
-    let batch = await readRange(db, state.id, from.epoch, from.seq, WINDOW)
-    if (batch.length === 0 && from.epoch < head.epoch) batch = await readRange(db, state.id, from.epoch + 1, 0, WINDOW)
+    if (action.kind === 'resend') events.resent(log)
+    let batch = await readRange(db, state.id, action.from.epoch, action.from.seq, WINDOW)
+    if (batch.length === 0 && action.from.epoch < head.epoch)
+      batch = await readRange(db, state.id, action.from.epoch + 1, 0, WINDOW)
     const end = batch.at(-1)
     if (end === undefined) return false
     await Promise.all(
