@@ -5,7 +5,7 @@
  */
 import type { Kysely } from 'kysely'
 import { assertionsOfEntry, assertionsOfHeads, contradiction } from '../../schemas/assertions.ts'
-import { comparePositions, formatLogId, type LogId } from '../../schemas/log.ts'
+import { comparePositions, type LogId } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
 import { openToken } from '../../schemas/opening.ts'
 import type { Head } from '../../schemas/statements.ts'
@@ -69,5 +69,3 @@ export async function checkHead(
   }
   return forks
 }
-
-export const describeFork = (fork: Fork): string => `${formatLogId(fork.log)}: ${fork.reason}`
