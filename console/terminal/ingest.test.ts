@@ -43,12 +43,12 @@ describe('the sum of an ingest', () => {
   })
 })
 
-test('a folder stands for its files in the order of their names, hidden ones left out', async () => {
+test('a folder stands for its files in the order of their names, other kinds of files left out', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'hutong-ingest-'))
-  for (const name of ['b.json', 'a.json', '.hidden']) await writeFile(join(folder, name), '{}')
-  expect((await listFiles([folder])).map(({ path }) => path)).toEqual([join(folder, 'a.json'), join(folder, 'b.json')])
+  for (const name of ['b.json', 'a.json', 'README.md']) await writeFile(join(folder, name), '{}')
+  expect((await listFiles([folder], 'ocds')).map(({ path }) => path)).toEqual([join(folder, 'a.json'), join(folder, 'b.json')])
   await rm(folder, { recursive: true })
-  await expect(listFiles([folder])).rejects.toMatchObject({ code: 'REQUEST_INVALID' })
+  await expect(listFiles([folder], 'ocds')).rejects.toMatchObject({ code: 'REQUEST_INVALID' })
 })
 
 test('a mapping is found by the name of a shipped one, and the shipped ones are listed otherwise', async () => {

@@ -10,6 +10,13 @@ import { uploadFile } from './upload.ts'
 
 export const ADAPTERS = ['csv', 'national', 'ocds'] as const
 
+/** Which files of a folder an adapter is meant to read; a file that is named is read whatever it is called. */
+const SUFFIXES: { readonly [adapter in (typeof ADAPTERS)[number]]: readonly string[] } = {
+  csv: ['.csv', '.txt'],
+  national: ['.json', '.ndjson', '.jsonl'],
+  ocds: ['.json'],
+}
+
 const COUNTS = {
   sealed: { zh: '已签封', en: 'sealed' },
   unchanged: { zh: '未变', en: 'unchanged' },
@@ -79,8 +86,11 @@ export function formatSum(name: string, sum: Sum): string {
   ].join('')
 }
 
-/** Each argument is a file, or a folder whose files are meant, in the order of their names. @throws REQUEST_INVALID */
-export async function listFiles(paths: readonly string[]): Promise<{ readonly path: string; readonly size: number }[]> {
+/** Each argument is a file, or a folder whose files for the adapter are meant, in the order of their names. @throws REQUEST_INVALID */
+export async function listFiles(
+  paths: readonly string[],
+  adapter: (typeof ADAPTERS)[number],
+): Promise<{ readonly path: string; readonly size: number }[]> {
   const files: { path: string; size: number }[] = []
   for (const path of paths) {
     const found = await stat(path).catch((cause: unknown) => {
@@ -88,9 +98,14 @@ export async function listFiles(paths: readonly string[]): Promise<{ readonly pa
     })
     if (found.isFile()) files.push({ path, size: found.size })
     if (!found.isDirectory()) continue
-    const inside = (await readdir(path, { withFileTypes: true })).filter(entry => entry.isFile() && !entry.name.startsWith('.'))
+    const inside = (await readdir(path, { withFileTypes: true })).filter(
+      entry => entry.isFile() && SUFFIXES[adapter].some(suffix => entry.name.toLowerCase().endsWith(suffix)),
+    )
     if (inside.length === 0)
-      throw new ExchangeError('REQUEST_INVALID', `${path}: 目录中没有文件 expected a folder with files in it`)
+      throw new ExchangeError(
+        'REQUEST_INVALID',
+        `${path}: 目录中没有 ${SUFFIXES[adapter].join('、')} 文件 expected a folder with ${SUFFIXES[adapter].join(', ')} files in it`,
+      )
     for (const { name } of inside.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       files.push({ path: join(path, name), size: (await stat(join(path, name))).size })
     }
@@ -122,7 +137,7 @@ export async function readMapping(adapter: string, mapping: string): Promise<str
 
 export type IngestOptions = {
   readonly node: string
-  readonly adapter: string
+  readonly adapter: (typeof ADAPTERS)[number]
   readonly mapping?: string
   readonly platform?: string
   readonly json: boolean
@@ -136,7 +151,7 @@ export async function runIngest(
   terminal: Terminal,
 ): Promise<number> {
   const node = nodeNamed(file, options.node)
-  const files = await listFiles(paths)
+  const files = await listFiles(paths, options.adapter)
   const token = await readToken(node)
   const mapping = options.mapping === undefined ? null : await readMapping(options.adapter, options.mapping)
   const digest = mapping === null ? null : await storeMapping(node, token, mapping)

@@ -14,7 +14,12 @@ export const EXIT = { ok: 0, fault: 1, usage: 2 } as const
 const DEFAULT_HOME = '.hutong'
 
 type Json = { readonly json?: boolean }
-type IngestFlags = Json & { readonly node: string; readonly adapter: string; readonly mapping?: string; readonly platform?: string }
+type IngestFlags = Json & {
+  readonly node: string
+  readonly adapter: (typeof ADAPTERS)[number]
+  readonly mapping?: string
+  readonly platform?: string
+}
 
 const jsonOption = (): Option => new Option('--json', '机器可读输出 machine-readable output')
 const filled = <T extends object>(fields: { readonly [name: string]: unknown }): T =>
