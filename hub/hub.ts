@@ -6,7 +6,8 @@ import { followOrigin } from '../runtime/ledger/follower.ts'
 import { checkHead } from '../runtime/ledger/forks.ts'
 import { listenHeads } from '../runtime/ledger/heads.ts'
 import { createReceiver } from '../runtime/ledger/receiver.ts'
-import { answerRanges } from '../runtime/ledger/repair.ts'
+import { answerQuestions } from '../runtime/ledger/repair.ts'
+import { startRepairer } from '../runtime/ledger/repairer.ts'
 import type { Logger } from '../runtime/log.ts'
 import { connectBroker, readBrokerCredentials } from '../runtime/nats.ts'
 import { openStore } from '../runtime/store.ts'
@@ -71,13 +72,23 @@ export async function startHub(
       refused: error => events.headRefused(error),
     }),
   )
-  const ranges = answerRanges(broker, db, membership)
-  undo.defer(() => ranges.unsubscribe())
+  undo.use(
+    answerQuestions({
+      broker,
+      db,
+      membership,
+      own: HUB_READER,
+      heads: () => heads,
+      failed: error => events.failed(HUB_READER, error),
+    }),
+  )
   const receiver = createReceiver({ db, membership, effect: null, announced: log => heads.newest(log.origin, log.audience) })
+  const { settled } = receipts
+  const repairer = undo.use(
+    startRepairer({ broker, db, own: HUB_READER, membership, receiver, heads: () => heads, events, settled }),
+  )
   const followers = [...members.members.keys()].map(origin =>
-    undo.use(
-      followOrigin({ broker, origin, reader: HUB_READER, receiver, events, settled: receipts.settled, repair: async () => false }),
-    ),
+    undo.use(followOrigin({ broker, origin, reader: HUB_READER, receiver, events, settled, repair: repairer.repair })),
   )
   const server = await buildHttp({ db, membership, broker, streams, followers, heads, clock, logger })
   undo.defer(() => server.close())

@@ -10,6 +10,11 @@ export type NodeEvents = LedgerEvents & {
   receipted(log: LogId, head: LogHead): void
   receiptRefused(reason: string): void
   resent(log: LogId): void
+  /** an own log was behind what others hold of it and was taken back */
+  restored(log: LogId): void
+  sealingWaits(reason: string): void
+  /** nobody could be asked about the own logs; sealing begins all the same */
+  sealingAlone(): void
   headRefused(error: unknown): void
   ingested(adapter: string, sum: { readonly rows: number; readonly sealed: number; readonly refused: number }): void
   figureSealed(period: string, number: number): void
@@ -48,6 +53,11 @@ export function createEvents(logger: Logger): NodeEvents {
     receipted: (log, head) => logger.debug({ log: formatLogId(log), at: formatPosition(head) }, 'receipt taken'),
     receiptRefused: reason => logger.warn({ reason }, 'receipt refused'),
     resent: log => logger.warn({ log: formatLogId(log) }, 'no receipt came, sending again from the last one'),
+    restored: log =>
+      logger.warn({ log: formatLogId(log) }, 'own log taken back from others: this node was restored from an older state'),
+    sealingWaits: reason => logger.warn({ reason }, 'sealing waits'),
+    sealingAlone: () =>
+      logger.error('sealing begins without a witness: if this node was restored from a backup, its logs may fork'),
     headRefused: error => logger.warn({ err: error }, 'head refused'),
     ingested: (adapter, { rows, sealed: count, refused }) =>
       logger.info({ adapter, rows, sealed: count, refused }, 'rows taken in'),

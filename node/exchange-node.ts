@@ -7,6 +7,8 @@ import { followOrigin } from '../runtime/ledger/follower.ts'
 import { checkHead } from '../runtime/ledger/forks.ts'
 import { type HeadListener, listenHeads } from '../runtime/ledger/heads.ts'
 import { createReceiver, type Outcome } from '../runtime/ledger/receiver.ts'
+import { answerQuestions, askHeads, HUB } from '../runtime/ledger/repair.ts'
+import { startRepairer } from '../runtime/ledger/repairer.ts'
 import type { LedgerTables } from '../runtime/ledger/tables.ts'
 import type { Logger } from '../runtime/log.ts'
 import { connectBroker, readBrokerCredentials } from '../runtime/nats.ts'
@@ -21,7 +23,7 @@ import { createEvents } from './events.ts'
 import { buildHttp } from './http.ts'
 import { startAnnouncer } from './ledger/announcer.ts'
 import { startPublisher } from './ledger/publisher.ts'
-import { startRepairer } from './ledger/repairer.ts'
+import { startRestoration } from './ledger/restoration.ts'
 import { createSealer } from './ledger/sealer.ts'
 import { NODE_MIGRATIONS } from './migrations/migrations.ts'
 import { readOperator } from './operator.ts'
@@ -71,21 +73,6 @@ export async function startNode(
     startAnnouncer({ broker, db: ledger, origin: own, signer, membership, clock, failed: error => events.failed(own, error) }),
   )
   const publisher = undo.use(startPublisher({ broker, db: ledger, origin: own, membership, events, clock }))
-  const sealer = undo.use(
-    createSealer({
-      db,
-      origin: own,
-      signer,
-      membership,
-      clock,
-      sealed(log, records) {
-        events.sealed(log, records)
-        publisher.wake()
-        announcer.moved()
-      },
-    }),
-  )
-
   let listener: HeadListener | null = null
   const heads = (): HeadListener => {
     if (listener === null) throw new ExchangeError('INTERNAL', 'heads are asked for before they are listened to')
@@ -111,15 +98,38 @@ export async function startNode(
       refused: events.headRefused,
     }),
   )
-  const repairer = undo.use(startRepairer({ broker, db: ledger, origin: own, receiver, heads, events, settled }))
-  const followers = [...members.members.keys()]
-    .filter(origin => origin !== own)
-    .map(origin => undo.use(followOrigin({ broker, origin, reader: own, receiver, events, settled, repair: repairer.repair })))
+  const repairer = undo.use(startRepairer({ broker, db: ledger, own, membership, receiver, heads, events, settled }))
+  const neighbours = [...members.members.keys()].filter(code => code !== own)
+  const restoration = undo.use(startRestoration({ broker, db: ledger, own, neighbours, repair: repairer.repair, events }))
+  const sealer = undo.use(
+    createSealer({
+      db,
+      origin: own,
+      signer,
+      membership,
+      clock,
+      restoration,
+      sealed(log, records) {
+        events.sealed(log, records)
+        publisher.wake()
+        announcer.moved()
+      },
+    }),
+  )
+
+  undo.use(answerQuestions({ broker, db: ledger, membership, own, heads, failed: error => events.failed(own, error) }))
+  // A node that was away learns at once how far it is behind; without the hub it hears the heads within a quarter of a minute.
+  void askHeads(broker, HUB, own)
+    .then(tokens => Promise.all(tokens.map(token => heads().take(token))))
+    .catch(events.headRefused)
+  const followers = neighbours.map(origin =>
+    undo.use(followOrigin({ broker, origin, reader: own, receiver, events, settled, repair: repairer.repair })),
+  )
   if (member.kind === 'national') undo.use(startMonthlyFigure({ db: ledger, own, sealer, membership, heads, clock, events }))
 
   const spoolDir = join(config.dataDir, 'spool')
   const intake = { sealer, operator, spoolDir, maxBytes: config.ingestMaxBytes, events }
-  const server = await buildHttp({ db, own, membership, broker, publisher, followers, heads, intake, clock, logger })
+  const server = await buildHttp({ db, own, membership, broker, publisher, restoration, followers, heads, intake, clock, logger })
   undo.defer(() => server.close())
   const url = await listen(server, { host: config.httpHost, port: config.httpPort })
   logger.info({ url, fed: members.fed, migrated: store.migrated }, 'node is up')

@@ -13,6 +13,7 @@ import type { Membership } from '../schemas/membership.ts'
 import type { NodeEvents } from './events.ts'
 import { addIntakeRoutes } from './intake/routes.ts'
 import type { Publisher } from './ledger/publisher.ts'
+import type { Restoration } from './ledger/restoration.ts'
 import type { Sealer } from './ledger/sealer.ts'
 import type { Operator } from './operator.ts'
 import { addReplicaRoutes } from './replica/routes.ts'
@@ -25,6 +26,7 @@ type Parts = {
   readonly membership: () => Membership
   readonly broker: Broker
   readonly publisher: Publisher
+  readonly restoration: Restoration
   readonly followers: readonly Follower[]
   readonly heads: () => HeadListener
   readonly intake: {
@@ -60,6 +62,12 @@ export async function buildHttp(parts: Parts): Promise<FastifyInstance> {
       },
     },
     troubleCheck('broker', '已连接消息代理', 'see whether the broker runs and admits this node', broker.trouble),
+    troubleCheck(
+      'sealing',
+      '可以签封',
+      "others hold more of this node's own logs than it does itself; see its log",
+      parts.restoration.trouble,
+    ),
     troubleCheck(
       'outbox',
       '发件箱可发出',

@@ -36,6 +36,12 @@ export const ERRORS = {
   LOG_UNKNOWN: row(404, false, 'No such log is held here.', '此处没有这条日志链。'),
   LOG_GAP: row(409, true, 'Envelopes before this one are missing.', '此信封之前有缺失的信封。'),
   LOG_FORK: row(409, false, 'The log already holds another statement at this position.', '日志链的此位置已有另一份声明。'),
+  SEALING_WAITS: row(
+    503,
+    true,
+    'Nothing is sealed yet: the node first makes sure that it knows its own logs.',
+    '暂不签封：节点须先确认已掌握自己的全部日志链。',
+  ),
   LOG_FROZEN: row(
     409,
     false,

@@ -37,9 +37,16 @@ export const headFilter = (audience: string): string => `head.*.${token(audience
 export const ALL_HEADS = 'head.>'
 /** The hub's receipts to one origin. */
 export const receiptSubject = (origin: string): string => `receipt.${token(origin)}`
-/** Questions to the hub, asked by one member: the code stands in the subject so that the broker can hold it to its own. */
-export const hubQuestionSubject = (kind: 'range' | 'receipts' | 'heads', asker: string): string => `ask.hub.${kind}.${token(asker)}`
-export const hubQuestionFilter = (kind: 'range' | 'receipts' | 'heads'): string => `ask.hub.${kind}.*`
+/**
+ * Questions of one program to another: `range` for entries of a log, `receipts` for the hub's, `standing` for where the asker's own
+ * logs stand at the one asked, `heads` for the newest signed heads that it has heard. Both codes stand in the subject, so that the broker can hold each to its own.
+ */
+export type QuestionKind = 'range' | 'receipts' | 'standing' | 'heads'
+export const questionSubject = (holder: string, kind: QuestionKind, asker: string): string =>
+  `ask.${token(holder)}.${kind}.${token(asker)}`
+export const questionFilter = (holder: string, kind: QuestionKind): string => `ask.${token(holder)}.${kind}.*`
+export const askerOf = (subject: string): string => token(subject.split('.').at(-1) ?? '')
+
 /** Answers come under the asker's own prefix, which nobody else may read. */
 export const inboxPrefix = (program: string): string => `_INBOX_${token(program)}`
 

@@ -5,13 +5,13 @@
 import type { BrokerUser } from '../../runtime/broker/configuration.ts'
 import type { MemberPlan } from './members.ts'
 
-type Rights = Pick<BrokerUser, 'publish' | 'subscribe'>
+type Rights = Pick<BrokerUser, 'publish' | 'subscribe' | 'answers'>
 
 const memberRights = ({ code, kind, alliances = [] }: MemberPlan): Rights => ({
   publish: [
     `log.${code}.>`,
     `head.${code}.>`,
-    `ask.hub.*.${code}`,
+    `ask.*.*.${code}`,
     '$JS.API.INFO',
     `$JS.API.CONSUMER.INFO.*.READER-${code}`,
     `$JS.API.CONSUMER.MSG.NEXT.*.READER-${code}`,
@@ -23,8 +23,10 @@ const memberRights = ({ code, kind, alliances = [] }: MemberPlan): Rights => ({
     ...(kind === 'national' ? ['head.*.national'] : []),
     ...alliances.map(id => `head.*.alliance-${id}`),
     `receipt.${code}`,
+    `ask.${code}.*.*`,
     `_INBOX_${code}.>`,
   ],
+  answers: true,
 })
 
 /** The password of each program's user comes from the caller. */

@@ -32,11 +32,15 @@ export type FederationOptions = {
   /** the launcher's settings, and what the programs inherit */
   readonly env?: Environment
   readonly onProgress: (progress: Progress) => void
+  /** Where hub and nodes reach a server instead of at its own address: a proxy, for tests. Asked at every start of a program. */
+  readonly route?: Route
   /** a program died or came back */
   readonly onEvent?: (event: ProgramEvent) => void
   /** ends a start that is under way; a running federation is ended by disposing it */
   readonly signal: AbortSignal
 }
+
+export type Route = (program: string, server: 'broker' | 'postgres', url: string) => string
 
 export type Federation = AsyncDisposable & {
   readonly home: string
@@ -51,6 +55,8 @@ export type Federation = AsyncDisposable & {
   /** Stays down until it is started again. @throws PROGRAM_UNKNOWN */
   stopNode(code: string): Promise<void>
   startNode(code: string): Promise<void>
+  /** Of `hub`, a node by its code, `samples`, `broker` or `postgres`; null while it is down, or where it is another's to run. */
+  pid(name: string): number | null
   /** SIGKILL to `hub`, a node by its code, `samples`, `broker` or `postgres`, which is then started again. @throws PROGRAM_UNKNOWN */
   killProgram(name: string): void
   /** spent on fetching the broker at a first start */
@@ -128,6 +134,7 @@ async function previousPorts(path: string): Promise<Map<string, number>> {
 export async function startFederation(options: FederationOptions): Promise<Federation> {
   const { onProgress, signal, members = DEMO_MEMBERS, env = process.env } = options
   const onEvent = options.onEvent ?? (() => {})
+  const route: Route = options.route ?? ((_program, _server, url) => url)
   const config = { ...readConfig({ ...env, HUTONG_HOME: options.home }) }
   await using undo = new AsyncDisposableStack()
   const programs: Program[] = []
@@ -165,8 +172,8 @@ export async function startFederation(options: FederationOptions): Promise<Feder
     ports,
     secrets,
     brokerCredentialsFile: secrets.brokerCredentialsFile,
-    databaseUrl: databases.url,
-    brokerUrl: broker.url,
+    databaseUrl: program => route(program, 'postgres', databases.url(program)),
+    brokerUrl: program => route(program, 'broker', broker.url()),
     environment: set => childEnvironment({ NODE_COMPILE_CACHE: join(home, 'cache', 'compiled'), ...env }, set),
   }
   if (sampled.length > 0) await writeOwnerOnly(systemsFile, formatSystems(ground, members))
@@ -232,6 +239,11 @@ export async function startFederation(options: FederationOptions): Promise<Feder
       throw new ExchangeError('PROGRAM_UNKNOWN', `expected one of ${[...nodes.keys()].join(', ')}, got ${code}`)
     return node
   }
+  const killable = new Map<string, Pick<Program, 'pid' | 'kill'> | null>([
+    ...programs.map(one => [one.name, one] as const),
+    ['broker', broker.service],
+    ['postgres', databases.service],
+  ])
   const owned = undo.move()
   return {
     home,
@@ -245,12 +257,8 @@ export async function startFederation(options: FederationOptions): Promise<Feder
     fetchMs: broker.fetchMs(),
     stopNode: async code => nodeNamed(code).stop(),
     startNode: async code => nodeNamed(code).start(signal),
+    pid: name => killable.get(name)?.pid() ?? null,
     killProgram(name) {
-      const killable = new Map<string, { kill(): void } | null>([
-        ...programs.map(one => [one.name, one] as const),
-        ['broker', broker.service],
-        ['postgres', databases.service],
-      ])
       const target = killable.get(name)
       if (target === undefined || target === null) {
         throw new ExchangeError('PROGRAM_UNKNOWN', `expected one of ${[...killable.keys()].join(', ')}, got ${name}`)

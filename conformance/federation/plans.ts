@@ -15,7 +15,7 @@ export type Ground = {
   readonly environment: (set: Environment) => Environment
   /** asked at every start of a program, since a restarted server may have moved */
   readonly databaseUrl: (program: string) => string
-  readonly brokerUrl: () => string
+  readonly brokerUrl: (program: string) => string
 }
 
 export const urlFor = (ground: Pick<Ground, 'ports'>, program: string): string =>
@@ -37,7 +37,7 @@ const listening = (ground: Ground, prefix: string, name: string): Environment =>
 })
 
 const exchanging = (ground: Ground, prefix: string, name: string): Environment => ({
-  NATS_URL: ground.brokerUrl(),
+  NATS_URL: ground.brokerUrl(name),
   DATABASE_URL: ground.databaseUrl(name),
   [`${prefix}MEMBERSHIP_FILE`]: ground.secrets.membershipFile,
   [`${prefix}KEY_FILE`]: ground.secrets.keyFile(name),

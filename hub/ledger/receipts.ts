@@ -7,7 +7,7 @@ import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { type Broker, withTrace } from '../../runtime/nats.ts'
 import { formatLogId, type LogHead, type LogId } from '../../schemas/log.ts'
 import { sealReceipt } from '../../schemas/statements.ts'
-import { hubQuestionFilter, receiptSubject } from '../../schemas/subjects.ts'
+import { askerOf, questionFilter, receiptSubject } from '../../schemas/subjects.ts'
 import type { Signer } from '../../schemas/tokens.ts'
 import type { HubEvents } from '../events.ts'
 
@@ -25,13 +25,13 @@ export function startReceipts(options: {
   const seal = (log: LogId, head: LogHead): Promise<string> => sealReceipt(log, head, { fed, signer, now: options.clock() })
 
   async function answer(message: Msg): Promise<void> {
-    const asker = message.subject.split('.').at(-1)
+    const asker = askerOf(message.subject)
     const states = (await readLogs(db)).filter(state => state.log.origin === asker)
     const tokens = await Promise.all(states.flatMap(({ log, head }) => (head === null ? [] : [seal(log, head)])))
     message.respond(JSON.stringify(tokens))
   }
 
-  const questions = broker.connection.subscribe(hubQuestionFilter('receipts'), {
+  const questions = broker.connection.subscribe(questionFilter('hub', 'receipts'), {
     callback: (error, message) => {
       if (error === null) void answer(message).catch(failure => events.failed('hub', failure))
     },

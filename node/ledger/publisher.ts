@@ -13,7 +13,7 @@ import { isExchangeError } from '../../schemas/errors.ts'
 import { formatLogId, type Position } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
 import { openReceipt } from '../../schemas/statements.ts'
-import { hubQuestionSubject, logSubject, receiptSubject, streamName } from '../../schemas/subjects.ts'
+import { logSubject, questionSubject, receiptSubject, streamName } from '../../schemas/subjects.ts'
 import { nextOutboxAction } from '../../schemas/sync.ts'
 import type { NodeEvents } from '../events.ts'
 
@@ -88,7 +88,7 @@ export function startPublisher(options: {
   }
 
   async function askReceipts(): Promise<void> {
-    const answer = await broker.connection.request(hubQuestionSubject('receipts', origin), undefined, { timeout: 2000 })
+    const answer = await broker.connection.request(questionSubject('hub', 'receipts', origin), undefined, { timeout: 2000 })
     for (const token of answer.json<string[]>()) await take(token)
   }
 

@@ -5,6 +5,7 @@
  * and nothing is sealed twice for one position. What stands in the ledger after the last receipt is the outbox.
  */
 import { randomBytes } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Kysely, Transaction } from 'kysely'
 import { appendEntries, lockLogs, type NewEntry } from '../../runtime/ledger/ledger.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
@@ -40,6 +41,8 @@ type Job = {
   readonly reject: (error: unknown) => void
 }
 
+/** how long a write waits for sealing to begin before it is told to come again */
+const WAIT_MS = 10_000
 /** candidates decided in one transaction */
 const GROUP_ITEMS = 1024
 
@@ -49,15 +52,24 @@ export function createSealer(options: {
   readonly signer: Signer
   readonly membership: () => Membership
   readonly clock: () => Date
+  /** what must be settled before the first envelope of this life */
+  readonly restoration: { readonly done: Promise<void>; trouble(): string | null }
   /** after each commit that moved a log */
   readonly sealed: (log: LogId, records: number) => void
 }): Sealer {
   const { db, origin } = options
   const queues = new Map<string, { readonly log: LogId; readonly jobs: Job[]; running: Promise<void> | null }>()
   let stopping = false
+  let begun = false
+  void options.restoration.done.then(() => {
+    begun = true
+  })
 
-  function submit(dataset: OpenDatasetName, audience: string, items: readonly Item[]): Promise<ItemResult[]> {
-    if (stopping) return Promise.reject(new ExchangeError('PROGRAM_UNREACHABLE', 'the node is stopping'))
+  async function submit(dataset: OpenDatasetName, audience: string, items: readonly Item[]): Promise<ItemResult[]> {
+    if (!begun) await Promise.race([options.restoration.done, delay(WAIT_MS, undefined, { ref: false })])
+    const trouble = options.restoration.trouble()
+    if (trouble !== null) throw new ExchangeError('SEALING_WAITS', trouble)
+    if (stopping) throw new ExchangeError('PROGRAM_UNREACHABLE', 'the node is stopping')
     const log = { origin, dataset, audience }
     const queue = queues.get(formatLogId(log)) ?? { log, jobs: [], running: null }
     queues.set(formatLogId(log), queue)

@@ -8,7 +8,12 @@ export type BrokerUser = {
   readonly password: string
   readonly publish: readonly string[]
   readonly subscribe: readonly string[]
+  /** may answer questions that it was asked, at the subject that the question names, for a short while */
+  readonly answers?: boolean
 }
+
+/** a range of 64 entries and its end, within the time that the asker waits */
+const ANSWERS = { max: 66, expires: '15s' }
 
 export type BrokerConfiguration = {
   readonly name: string
@@ -63,10 +68,14 @@ export const brokerConfiguration = ({ name, port, storeDir, logFile, users }: Br
       },
       authorization: {
         timeout: 5,
-        users: users.map(({ user, password, publish, subscribe }) => ({
+        users: users.map(({ user, password, publish, subscribe, answers = false }) => ({
           user,
           password: parseCredential(password, 'password'),
-          permissions: { publish: granted(publish), subscribe: granted(subscribe) },
+          permissions: {
+            publish: granted(publish),
+            subscribe: granted(subscribe),
+            ...(answers ? { allow_responses: ANSWERS } : {}),
+          },
         })),
       },
     },

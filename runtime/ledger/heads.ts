@@ -5,6 +5,7 @@
 import { type Kysely, sql } from 'kysely'
 import type { Membership } from '../../schemas/membership.ts'
 import { type Head, openHead } from '../../schemas/statements.ts'
+import { headSubject } from '../../schemas/subjects.ts'
 import type { Broker } from '../nats.ts'
 import type { LedgerTables } from './tables.ts'
 
@@ -12,7 +13,12 @@ import type { LedgerTables } from './tables.ts'
 export const HEAD_INTERVAL_MS = 15_000
 export const LATE_AFTER_MS = 50_000
 
-export type HeadListener = Disposable & { newest(origin: string, audience: string): Head | null; all(): Head[] }
+export type HeadListener = Disposable & {
+  /** takes a head that came as the answer to a question; it verifies the same */
+  take(token: string): Promise<void>
+  newest(origin: string, audience: string): Head | null
+  all(): Head[]
+}
 
 export async function listenHeads(options: {
   readonly broker: Broker
@@ -32,9 +38,9 @@ export async function listenHeads(options: {
     if (head !== null) newest.set(keyOf(head), head)
   }
 
-  async function take(token: string, subject: string): Promise<void> {
+  async function take(token: string, subject: string | null): Promise<void> {
     const head = await openHead(token, options.membership())
-    if (subject !== `head.${head.origin}.${head.audience}`) return
+    if (subject !== null && subject !== headSubject(head.origin, head.audience)) return
     const before = newest.get(keyOf(head))
     if (before !== undefined && before.issuedAt > head.issuedAt) return
     newest.set(keyOf(head), head)
@@ -56,6 +62,7 @@ export async function listenHeads(options: {
     }),
   )
   return {
+    take: token => take(token, null),
     newest: (origin, audience) => newest.get(`${origin}/${audience}`) ?? null,
     all: () => [...newest.values()],
     [Symbol.dispose]() {

@@ -1,39 +1,72 @@
 /**
- * Ranges of a log, asked for and answered over NATS. The answer is a sequence of messages shaped like the stream's own and a last
- * one that says how it ended; entries verify the same however they came.
+ * Ranges of a log, asked for and answered over NATS. Whoever holds a log answers; the answer is a sequence of messages shaped like
+ * the stream's own and a last one that says how it ended. Entries verify the same however they came, so it matters to nobody who
+ * answered. Answers go to the asker's inbox and nowhere else: a reply subject of another kind would make this program publish there.
  */
-import { headers, type Msg, type Subscription } from '@nats-io/transport-node'
+import { headers, type Msg } from '@nats-io/transport-node'
 import type { Kysely } from 'kysely'
 import { type ErrorCode, ExchangeError, isExchangeError } from '../../schemas/errors.ts'
 import { parseIJson } from '../../schemas/i-json.ts'
 import { LIMITS } from '../../schemas/limits.ts'
-import { formatLogId, type LogId } from '../../schemas/log.ts'
+import { formatLogId, type LogHead, type LogId } from '../../schemas/log.ts'
 import { audiencesRead, type Membership, memberOf } from '../../schemas/membership.ts'
-import { HEADERS, hubQuestionFilter, hubQuestionSubject } from '../../schemas/subjects.ts'
+import { askerOf, HEADERS, inboxPrefix, type QuestionKind, questionFilter, questionSubject } from '../../schemas/subjects.ts'
 import type { Broker } from '../nats.ts'
-import { readLog, readRange } from './ledger.ts'
+import type { HeadListener } from './heads.ts'
+import { readLog, readLogs, readRange } from './ledger.ts'
 import { arrivalOf, entryHeaders } from './message.ts'
 import type { Arrival } from './receiver.ts'
 import type { LedgerTables } from './tables.ts'
 
 export type RangeQuestion = LogId & { readonly epoch: number; readonly from: number }
+export type Standing = { readonly log: LogId; readonly head: LogHead }
 
 const ANSWER_TIMEOUT_MS = 10_000
+const STANDING_TIMEOUT_MS = 3000
+export const HUB = 'hub'
+/** what one answer with heads may hold: below the broker's limit on a message */
+const HEADS_BYTES = 768 * 1024
 
-/** Asks the hub for entries of one epoch from a position on: at most what one answer carries, so ask again behind the last. */
-export async function askRange(broker: Broker, asker: string, question: RangeQuestion): Promise<Arrival[]> {
+/** Asks one holder for entries of one epoch from a position on: at most what one answer carries, so ask again behind the last. */
+export async function askRange(broker: Broker, holder: string, asker: string, question: RangeQuestion): Promise<Arrival[]> {
   const arrivals: Arrival[] = []
-  const replies = await broker.connection.requestMany(hubQuestionSubject('range', asker), JSON.stringify(question), {
+  const replies = await broker.connection.requestMany(questionSubject(holder, 'range', asker), JSON.stringify(question), {
     strategy: 'timer',
     maxWait: ANSWER_TIMEOUT_MS,
   })
   for await (const reply of replies) {
     const code = reply.headers?.get(HEADERS.code) ?? ''
-    if (code !== '') throw new ExchangeError('LOG_UNKNOWN', `the hub answers ${code} for ${formatLogId(question)}`)
+    if (code !== '') throw new ExchangeError('LOG_UNKNOWN', `${holder} answers ${code} for ${formatLogId(question)}`)
     if ((reply.headers?.get(HEADERS.end) ?? '') !== '') return arrivals
     arrivals.push(arrivalOf(reply, null))
+    if (arrivals.length >= LIMITS.rangeEnvelopes) return arrivals
   }
   return arrivals
+}
+
+/** Where the asker's own logs stand at another holder: a hint for repair, believed only as far as the entries then come. */
+export async function askStanding(broker: Broker, holder: string, asker: string): Promise<Standing[]> {
+  const answer = await broker.connection.request(questionSubject(holder, 'standing', asker), undefined, {
+    timeout: STANDING_TIMEOUT_MS,
+  })
+  const value = parseIJson(answer.data, 5, 'REQUEST_INVALID')
+  if (!Array.isArray(value)) throw new ExchangeError('REQUEST_INVALID', `${holder}: expected a list of logs and heads`)
+  return (value as unknown as Standing[]).filter(
+    ({ log, head }) =>
+      log?.origin === asker &&
+      Number.isSafeInteger(head?.epoch) &&
+      Number.isSafeInteger(head?.seq) &&
+      typeof head?.digest === 'string',
+  )
+}
+
+/** The newest heads that another program has heard, as their origins signed them: what a newcomer is behind of, at once. */
+export async function askHeads(broker: Broker, holder: string, asker: string): Promise<string[]> {
+  const answer = await broker.connection.request(questionSubject(holder, 'heads', asker), undefined, {
+    timeout: STANDING_TIMEOUT_MS,
+  })
+  const value = parseIJson(answer.data, 2, 'REQUEST_INVALID')
+  return Array.isArray(value) ? value.filter((token): token is string => typeof token === 'string') : []
 }
 
 function parseQuestion(message: Msg): RangeQuestion {
@@ -47,15 +80,27 @@ function parseQuestion(message: Msg): RangeQuestion {
   return { origin, dataset, audience, epoch: Number(epoch), from: Number(from) }
 }
 
-/** Answers range questions from the ledger, to those who may hold the log: the asker's code is the subject's last token. */
-export function answerRanges(broker: Broker, db: Kysely<LedgerTables>, membership: () => Membership): Subscription {
-  const answer = async (message: Msg): Promise<void> => {
+/** Answers for what this holder holds, to those who may hold it too. */
+export function answerQuestions(options: {
+  readonly broker: Broker
+  readonly db: Kysely<LedgerTables>
+  readonly membership: () => Membership
+  readonly own: string
+  readonly heads: () => HeadListener
+  readonly failed: (error: unknown) => void
+}): Disposable {
+  const { broker, db, own } = options
+
+  async function range(message: Msg, asker: string): Promise<void> {
     const end = headers()
     try {
       const question = parseQuestion(message)
-      const asker = memberOf(membership(), message.subject.split('.').at(-1) ?? '')
-      if (question.origin !== asker.code && !audiencesRead(asker).includes(question.audience)) {
-        throw new ExchangeError('AUDIENCE_NOT_ALLOWED', `${asker.code} does not belong to ${question.audience}`)
+      if (
+        asker !== HUB &&
+        question.origin !== asker &&
+        !audiencesRead(memberOf(options.membership(), asker)).includes(question.audience)
+      ) {
+        throw new ExchangeError('AUDIENCE_NOT_ALLOWED', `${asker} does not belong to ${question.audience}`)
       }
       const state = await readLog(db, question)
       if (state === null) throw new ExchangeError('LOG_UNKNOWN', `expected a log held here, got ${formatLogId(question)}`)
@@ -72,9 +117,40 @@ export function answerRanges(broker: Broker, db: Kysely<LedgerTables>, membershi
     }
     message.respond(undefined, { headers: end })
   }
-  return broker.connection.subscribe(hubQuestionFilter('range'), {
-    callback: (error, message) => {
-      if (error === null) void answer(message)
+
+  async function standing(message: Msg, asker: string): Promise<void> {
+    const states = (await readLogs(db)).filter(state => state.log.origin === asker)
+    message.respond(JSON.stringify(states.flatMap(({ log, head }) => (head === null ? [] : [{ log, head }]))))
+  }
+
+  async function newestHeads(message: Msg, asker: string): Promise<void> {
+    const audiences = asker === HUB ? null : audiencesRead(memberOf(options.membership(), asker))
+    const heads = options
+      .heads()
+      .all()
+      .filter(head => audiences === null || audiences.includes(head.audience))
+    const tokens: string[] = []
+    let bytes = 2
+    for (const { token } of heads) {
+      bytes += token.length + 3
+      if (bytes > HEADS_BYTES) break
+      tokens.push(token)
+    }
+    message.respond(JSON.stringify(tokens))
+  }
+
+  const listen = (kind: QuestionKind, answer: (message: Msg, asker: string) => Promise<void>) =>
+    broker.connection.subscribe(questionFilter(own, kind), {
+      callback: (error, message) => {
+        if (error !== null) return
+        const asker = askerOf(message.subject)
+        if (message.reply?.startsWith(`${inboxPrefix(asker)}.`) === true) void answer(message, asker).catch(options.failed)
+      },
+    })
+  const subscriptions = [listen('range', range), listen('standing', standing), listen('heads', newestHeads)]
+  return {
+    [Symbol.dispose]() {
+      for (const subscription of subscriptions) subscription.unsubscribe()
     },
-  })
+  }
 }

@@ -1,0 +1,119 @@
+/**
+ * Our origin without its HTTP door: the node's own store, sealer, publisher and announcer, composed as the node composes them, and
+ * rows handed to the sealer directly. The publisher is started and stopped on command, so that a backlog can be sealed while the
+ * road is closed.
+ */
+import { readFile } from 'node:fs/promises'
+import { readConfig } from '../../node/config.ts'
+import { createEvents } from '../../node/events.ts'
+import { startAnnouncer } from '../../node/ledger/announcer.ts'
+import { type Publisher, startPublisher } from '../../node/ledger/publisher.ts'
+import { createSealer } from '../../node/ledger/sealer.ts'
+import { NODE_MIGRATIONS } from '../../node/migrations/migrations.ts'
+import type { NodeTables } from '../../node/tables.ts'
+import { readKeyFile } from '../../runtime/key-file.ts'
+import type { LedgerTables } from '../../runtime/ledger/tables.ts'
+import { createLogger } from '../../runtime/log.ts'
+import { connectBroker, readBrokerCredentials } from '../../runtime/nats.ts'
+import { openStore } from '../../runtime/store.ts'
+import { SIGNING_ALGORITHM } from '../../schemas/algorithms.ts'
+import { parseMembership } from '../../schemas/membership.ts'
+import { createSigner } from '../../schemas/tokens.ts'
+import { candidates, cut } from './rows.ts'
+import { now, serve } from './worker.ts'
+
+/** submissions that wait for the sealer at once, as several connections of a trading system would */
+const WAITING = 4
+
+const config = readConfig(process.env)
+const { code: own } = config
+const logger = createLogger({ program: `bench-origin-${own}`, level: config.logLevel })
+const events = createEvents(logger)
+const clock = (): Date => new Date()
+const members = await parseMembership(await readFile(config.membershipFile, 'utf8'))
+const membership = () => members
+const key = await readKeyFile(config.keyFile)
+const signer = createSigner(key.kid, SIGNING_ALGORITHM, key.privateKey)
+await using store = await openStore<NodeTables>({
+  program: `hutong-node-${own}`,
+  databaseUrl: config.databaseUrl,
+  dataDir: config.dataDir,
+  migrations: NODE_MIGRATIONS,
+  poolSize: 10,
+  signal: new AbortController().signal,
+})
+const db = store.database.kysely
+const ledger = db.$pickTables<keyof LedgerTables>()
+const credentials = config.brokerCredentialsFile === undefined ? null : await readBrokerCredentials(config.brokerCredentialsFile)
+await using broker = await connectBroker({ url: config.natsUrl, program: own, credentials })
+await using announcer = startAnnouncer({
+  broker,
+  db: ledger,
+  origin: own,
+  signer,
+  membership,
+  clock,
+  failed: error => events.failed(own, error),
+})
+const road: { publisher: Publisher | null } = { publisher: null }
+let committed = 0
+await using sealer = createSealer({
+  db,
+  origin: own,
+  signer,
+  membership,
+  clock,
+  sealed(log, records) {
+    committed = now()
+    events.sealed(log, records)
+    road.publisher?.wake()
+    announcer.moved()
+  },
+})
+
+let prepared: ReturnType<typeof itemsOf>[] = []
+const itemsOf = (rows: ReturnType<typeof candidates>) =>
+  rows.map(candidate => ({ candidate, parent: null, place: 'bench', line: null }))
+const submit = async (items: ReturnType<typeof itemsOf>): Promise<void> => {
+  const results = await sealer.submit('entity', 'all', items)
+  const other = results.find(result => result.kind !== 'sealed')
+  if (other !== undefined) throw new Error(`expected every row to be sealed, one was ${JSON.stringify(other)}`)
+}
+
+async function submitAll(): Promise<void> {
+  const batches = prepared.values()
+  await Promise.all(
+    Array.from({ length: WAITING }, async () => {
+      for (const batch of batches) await submit(batch)
+    }),
+  )
+}
+
+await serve({
+  /** makes the rows, so that the clock does not see it */
+  async prepare({ round, rows }: { readonly round: number; readonly rows: number }) {
+    prepared = cut(candidates(round, rows)).map(itemsOf)
+  },
+  async seal() {
+    const since = now()
+    await submitAll()
+    return since
+  },
+  async open() {
+    const since = now()
+    road.publisher ??= startPublisher({ broker, db: ledger, origin: own, membership, events, clock })
+    return since
+  },
+  async close() {
+    const last = road.publisher
+    road.publisher = null
+    await last?.[Symbol.asyncDispose]()
+  },
+  async one({ index, count }: { readonly index: number; readonly count: number }) {
+    const items = prepared.flat().slice(index, index + count)
+    const since = now()
+    await submit(items)
+    return { since, committed }
+  },
+})
+await road.publisher?.[Symbol.asyncDispose]()

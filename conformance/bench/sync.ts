@@ -1,0 +1,175 @@
+/**
+ * `bench sync`: rows a second from one origin to all holders, hub caught up. `backlog`: sealed while the road was closed, the clock
+ * runs from its opening. `live`: the clock runs from the first write at the origin. It stops when the last holder has applied the
+ * last row, the hub's ledger holds it, and (ours) the origin has the hub's receipt.
+ */
+import { type Account, formatSpent, residentMiB, spent } from './accounts.ts'
+import { type Figure, figure, quantile, spreadOf } from './figures.ts'
+import { VARIANTS, type Variant } from './limit-tables.ts'
+import { BATCH_ROWS, nationalLines } from './rows.ts'
+import { ORIGIN, type Stage, startStage } from './stage.ts'
+import { type Watch, watchLog } from './watch.ts'
+import { now } from './worker.ts'
+
+export type SyncOptions = {
+  readonly pairs: number
+  readonly rows: number
+  readonly holders: readonly number[]
+  readonly modes: readonly Mode[]
+  readonly progress: (text: string) => void
+  readonly signal: AbortSignal
+}
+export const MODES = ['backlog', 'live', 'http'] as const
+export type Mode = (typeof MODES)[number]
+type Run = { readonly rate: number; readonly spent: string }
+
+export async function benchSync(options: SyncOptions): Promise<Figure[]> {
+  const figures: Figure[] = []
+  for (const count of options.holders) {
+    options.progress(`${holdersText(count)}: starting`)
+    await using stage = await startStage(count, options.signal)
+    figures.push(...(await benchHolders(stage, options)))
+  }
+  return figures
+}
+
+const holdersText = (count: number): string => `${count} ${count === 1 ? 'holder' : 'holders'}`
+
+async function benchHolders(stage: Stage, { pairs, rows, modes, progress }: SyncOptions): Promise<Figure[]> {
+  const name = holdersText(stage.holders.length)
+  await using watches = await watchAll(stage)
+  let round = 0
+  const warm = await ours(stage, watches, 'live', ++round, Math.min(rows, 10_000))
+  const memoryBefore = await memory(stage)
+  for (const variant of Object.keys(VARIANTS) as Variant[]) await limit(stage, 'live', variant, ++round, Math.min(rows, 5000))
+  progress(`${name}: warm (${Math.round(warm.rate)} rows/s)`)
+  const results = new Map<string, Run[]>()
+  const note = (key: string, run: Run): void => {
+    results.set(key, [...(results.get(key) ?? []), run])
+    progress(`${name}: ${key} ${Math.round(run.rate)} rows/s; CPU s: ${run.spent}`)
+  }
+  for (const mode of modes) {
+    for (let pair = 0; pair < pairs; pair += 1) {
+      note(`${mode} ours`, await (mode === 'http' ? oursOverHttp : ours)(stage, watches, mode, ++round, rows))
+      if (mode === 'http' && results.has('live ledger')) continue
+      for (const variant of Object.keys(VARIANTS) as Variant[])
+        note(`${mode === 'http' ? 'live' : mode} ${variant}`, await limit(stage, mode, variant, ++round, rows))
+    }
+  }
+  const memoryNote = `memory of a holder: ${memoryBefore} MiB after ${Math.min(rows, 10_000)} rows, ${await memory(stage)} MiB after the last`
+  const rates = (key: string): number[] => (results.get(key) ?? []).map(({ rate }) => rate)
+  const lastSpent = (key: string): string => results.get(key)?.at(-1)?.spent ?? ''
+  return modes.flatMap(mode => {
+    const wall = mode === 'http' ? 'live' : mode
+    const title = mode === 'http' ? `sync live over HTTP, ${name}` : `sync ${mode}, ${name}`
+    const mine = rates(`${mode} ours`)
+    return (['ledger', 'bare', 'shaped'] as const).map(variant => {
+      const theirs = rates(`${wall} ${variant}`)
+      const ratios = mine.flatMap((rate, index) => (theirs[index] === undefined ? [] : [rate / theirs[index]]))
+      const { min, max } = spreadOf(ratios)
+      return figure(
+        `${title}${variant === 'ledger' ? '' : `, against ${variant}`}`,
+        'rows/s',
+        mine,
+        { name: VARIANTS[variant].name, values: theirs },
+        [
+          `${rows} rows, ${mine.length} pairs, ratio of each pair ${min} to ${max}`,
+          ...(variant === 'ledger'
+            ? [
+                `processor seconds of the last run, ours: ${lastSpent(`${mode} ours`)}`,
+                `limit: ${lastSpent(`${wall} ledger`)}`,
+                memoryNote,
+              ]
+            : []),
+        ],
+      )
+    })
+  })
+}
+
+type Watches = AsyncDisposable & { readonly origin: Watch; readonly readers: readonly Watch[] }
+
+async function watchAll(stage: Stage): Promise<Watches> {
+  await stage.driver()
+  await using undo = new AsyncDisposableStack()
+  const readers: Watch[] = []
+  for (const program of ['hub', ...stage.holders]) readers.push(undo.use(await watchLog(stage.databaseUrl(program), ORIGIN.code)))
+  const origin = undo.use(await watchLog(stage.databaseUrl(ORIGIN.code), ORIGIN.code))
+  const held = undo.move()
+  return { origin, readers, [Symbol.asyncDispose]: () => held.disposeAsync() }
+}
+
+const memory = async (stage: Stage): Promise<number> => {
+  const values = await Promise.all(stage.holders.map(code => residentMiB(stage.holder(code).pid() ?? 0)))
+  return Math.round(quantile(values, 0.5))
+}
+
+async function accounted(stage: Stage, rows: number, run: () => Promise<{ since: number; until: number }>): Promise<Run> {
+  await stage.checkpoint()
+  const before: Account = await stage.accounts.read()
+  const { since, until } = await run()
+  return { rate: (rows / (until - since)) * 1000, spent: formatSpent(spent(before, await stage.accounts.read())) }
+}
+
+/** When everything that the origin holds by then has reached everyone. */
+async function arrived({ origin, readers }: Watches): Promise<number> {
+  const end = await origin.head()
+  return Math.max(...(await Promise.all([origin.reached('receipted', end), ...readers.map(reader => reader.reached('held', end))])))
+}
+
+async function ours(stage: Stage, watches: Watches, mode: Mode, round: number, rows: number): Promise<Run> {
+  const driver = await stage.driver()
+  await driver.ask('prepare', { round, rows })
+  if (mode === 'backlog') await driver.ask('seal')
+  return accounted(stage, rows, async () => {
+    if (mode === 'backlog') return { since: await driver.ask<number>('open'), until: await arrived(watches) }
+    await driver.ask('open')
+    const since = await driver.ask<number>('seal')
+    return { since, until: await arrived(watches) }
+  })
+}
+
+async function oursOverHttp(stage: Stage, watches: Watches, _mode: Mode, round: number, rows: number): Promise<Run> {
+  const { url, token } = await stage.node()
+  const body = nationalLines(round, rows)
+  return accounted(stage, rows, async () => {
+    const since = now()
+    const answer = await fetch(`${url}/v1/ingest/national?platform=530000-01&file=bench`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/octet-stream' },
+      body,
+    })
+    const text = await answer.text()
+    if (answer.status !== 200 || !text.includes(`"sealed":${rows},`)) throw new Error(`expected ${rows} rows sealed, got ${text}`)
+    return { since, until: await arrived(watches) }
+  })
+}
+
+async function limit(stage: Stage, mode: Mode, variant: Variant, round: number, rows: number): Promise<Run> {
+  const { origin, hub, holders } = stage.limit
+  const run = { variant, round }
+  const readers = [...(VARIANTS[variant].ledger ? [['hub', hub] as const] : []), ...holders]
+  await origin.ask('prepare', { round, rows })
+  await origin.ask('open', { ...run, holders: readers.map(([name]) => name) })
+  if (mode === 'backlog') await origin.ask('fill', run)
+  const batches = Math.ceil(rows / BATCH_ROWS)
+  using listening = new DisposableStack()
+  const done = readers.map(([, worker]) => {
+    const { promise, resolve } = Promise.withResolvers<number>()
+    listening.use(
+      worker.listen(notice => {
+        const { done, at } = notice as { done: number; at: number }
+        if (done >= batches) resolve(at)
+      }),
+    )
+    return promise
+  })
+  for (const [, worker] of readers) await worker.ask('consume', run)
+  const result = await accounted(stage, rows, async () => {
+    const since = await origin.ask<number>(mode === 'backlog' ? 'publish' : 'live', run)
+    return { since, until: Math.max(...(await Promise.all(done))) }
+  })
+  for (const [, worker] of readers) await worker.ask('stop')
+  await origin.ask('close', run)
+  return result
+}

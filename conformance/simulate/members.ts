@@ -1,0 +1,57 @@
+/** Members, keys and signers of the simulated federation: the same in every run, so that a seed means the same bytes everywhere. */
+import { createHash, createPrivateKey, createPublicKey } from 'node:crypto'
+import { importJWK } from 'jose'
+import { SIGNING_ALGORITHM } from '../../schemas/algorithms.ts'
+import { type Membership, parseMembership } from '../../schemas/membership.ts'
+import { createSigner, type Signer } from '../../schemas/tokens.ts'
+
+export const FED = 'simulation'
+export const PROVINCES = ['530000', '520000', '320000', '440000'] as const
+export const NATIONAL = '000000'
+export const HUB = 'hub'
+
+/** PKCS #8 frame of a raw Ed25519 private key (RFC 8410 §7) */
+const FRAME = Buffer.from('302e020100300506032b657004220420', 'hex')
+
+async function keyOf(name: string): Promise<{ signer: Signer; kid: string; x: string }> {
+  const raw = createHash('sha256').update(`hutong-simulation/${name}`).digest()
+  const key = createPrivateKey({ key: Buffer.concat([FRAME, raw]), format: 'der', type: 'pkcs8' })
+  const x = String(createPublicKey(key).export({ format: 'jwk' }).x)
+  const kid = `key-${name}`
+  const imported = await importJWK({ kty: 'OKP', crv: 'Ed25519', x, d: raw.toString('base64url') }, SIGNING_ALGORITHM)
+  if (!(imported instanceof CryptoKey)) throw new Error('expected an Ed25519 key')
+  return { signer: createSigner(kid, SIGNING_ALGORITHM, imported), kid, x }
+}
+
+export type Members = { readonly membership: Membership; readonly signers: ReadonlyMap<string, Signer> }
+
+export async function createMembers(): Promise<Members> {
+  const codes = [...PROVINCES, NATIONAL]
+  const keys = new Map(await Promise.all([HUB, ...codes].map(async code => [code, await keyOf(code)] as const)))
+  const file = (code: string): { kid: string; x: string }[] => {
+    const key = keys.get(code)
+    return key === undefined ? [] : [{ kid: key.kid, x: key.x }]
+  }
+  const membership = await parseMembership(
+    JSON.stringify({
+      fed: FED,
+      position: 1,
+      hub: { keys: file(HUB) },
+      members: codes.map(code => ({
+        code,
+        kind: code === NATIONAL ? 'national' : 'province',
+        zh: code,
+        en: code,
+        writes: code === NATIONAL ? [] : ['entity', 'expert'],
+        keys: file(code),
+      })),
+    }),
+  )
+  return { membership, signers: new Map([...keys].map(([code, { signer }]) => [code, signer])) }
+}
+
+export function signerOf(members: Members, code: string): Signer {
+  const signer = members.signers.get(code)
+  if (signer === undefined) throw new Error(`no signer ${code}`)
+  return signer
+}

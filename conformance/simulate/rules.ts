@@ -1,0 +1,46 @@
+/**
+ * The product's own rules, in one object. Everything that the virtual programs decide, they decide by a function of this object, so
+ * that a mutant is the same object with one function replaced. `order` holds the three decisions that are sequences of writes and
+ * not functions: they are true in the product, and false in a mutant.
+ */
+import { judgeHead, isNewerHead, missingBehind } from '../../schemas/head-rule.ts'
+import { openBytes, openRecords, openToken } from '../../schemas/opening.ts'
+import { judgeReceipt } from '../../schemas/receipt-rule.ts'
+import { highestOfEachKey, takesEffect } from '../../schemas/replica-rule.ts'
+import { settle } from '../../schemas/settlement.ts'
+import { openHead, openReceipt } from '../../schemas/statements.ts'
+import { maySeal, nextOutboxAction, repairSources } from '../../schemas/sync.ts'
+
+export const RULES = {
+  openToken,
+  openBytes,
+  openRecords,
+  openReceipt,
+  openHead,
+  settle,
+  judgeHead,
+  isNewerHead,
+  missingBehind,
+  judgeReceipt,
+  takesEffect,
+  highestOfEachKey,
+  nextOutboxAction,
+  repairSources,
+  maySeal,
+  order: {
+    /** ledger, head and effect are one transaction */
+    cursorWithEffect: true as boolean,
+    /** a message is acknowledged after the transaction that settled it */
+    acknowledgeAfterCommit: true as boolean,
+    /** a head and the forks found with it are one transaction */
+    headWithVerdict: true as boolean,
+    /** the outbox forgets on the receipt, not on the road's acknowledgement */
+    forgetOnReceipt: true as boolean,
+    /** the first byte of an envelope leaves after its commit */
+    publishAfterCommit: true as boolean,
+    /** what a witness says of the own log counts as far as the own signature stands under it */
+    verifyWitness: true as boolean,
+  },
+} as const
+
+export type Rules = typeof RULES
