@@ -31,6 +31,8 @@ export type MappedRow =
       /** key of the record of the same dataset that must exist first */
       readonly parent: string | null
       readonly raw: string
+      readonly whole: boolean
+      readonly heading?: string
     }
   | {
       readonly kind: 'refused'
@@ -39,6 +41,10 @@ export type MappedRow =
       readonly fault: RowFault
       /** the row's own text for the quarantine, without personal fields, at most `RAW_BYTES`; empty where it had to be withheld */
       readonly raw: string
+      /** whether `raw` is all that the adapter read, so that it can be read again; what was cut, masked or withheld cannot */
+      readonly whole: boolean
+      /** the line that must stand before `raw` to read it again, where the format has one */
+      readonly heading?: string
     }
 
 export type ReadOptions = {
@@ -72,12 +78,18 @@ const quarantineText = (text: string): string => {
     .replace(/\uFFFD+$/u, '')
 }
 
+/** The text as the quarantine keeps it, and whether that is all of it. */
+const kept = (raw: string): { raw: string; whole: boolean } => {
+  const text = quarantineText(raw)
+  return { raw: text, whole: text !== '' && text === raw }
+}
+
 export const refused = (location: RowLocation, dataset: OpenDatasetName | null, fault: RowFault, raw: string): MappedRow => ({
   kind: 'refused',
   location,
   dataset,
   fault,
-  raw: quarantineText(raw),
+  ...kept(raw),
 })
 
 const keyFault = (candidate: Candidate): RowFault | null => {
@@ -120,5 +132,5 @@ export const judged = (
       return refused(location, dataset, invalid, raw)
     }
   }
-  return { kind: 'record', location, dataset, candidate, parent, raw: quarantineText(raw) }
+  return { kind: 'record', location, dataset, candidate, parent, ...kept(raw) }
 }

@@ -30,6 +30,13 @@ export const HUB_SETTINGS = [
     zh: '消息代理的用户与口令（JSON）',
   },
   {
+    name: 'OPERATOR_TOKEN_FILE',
+    default: null,
+    parse: SETTING.file,
+    en: 'the token that may bring bundles, verify and release here; without it all of that is refused',
+    zh: '允许导入文件、核验账本与解除隔离的令牌文件；未设置时一概拒绝',
+  },
+  {
     name: 'DATA_DIR',
     default: '.hutong/hub',
     parse: SETTING.directory,

@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises'
 import { listen } from '../runtime/http/listen.ts'
 import { readKeyFile } from '../runtime/key-file.ts'
 import { followOrigin } from '../runtime/ledger/follower.ts'
-import { checkHead } from '../runtime/ledger/forks.ts'
 import { listenHeads } from '../runtime/ledger/heads.ts'
 import { createReceiver } from '../runtime/ledger/receiver.ts'
 import { answerQuestions } from '../runtime/ledger/repair.ts'
@@ -66,9 +65,7 @@ export async function startHub(
       db,
       membership,
       filters: [ALL_HEADS],
-      announced: async (head, before) => {
-        for (const fork of await checkHead(db, head, before, members)) events.forked(fork.log, fork.reason)
-      },
+      forked: fork => events.forked(fork.log, fork.reason),
       refused: error => events.headRefused(error),
     }),
   )

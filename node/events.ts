@@ -9,6 +9,8 @@ export type NodeEvents = LedgerEvents & {
   published(log: LogId, entries: number): void
   receipted(log: LogId, head: LogHead): void
   receiptRefused(reason: string): void
+  /** the hub has signed what cannot be true; the proof is kept, the logs go on */
+  hubConvicted(reason: string): void
   resent(log: LogId): void
   /** an own log was behind what others hold of it and was taken back */
   restored(log: LogId): void
@@ -52,6 +54,7 @@ export function createEvents(logger: Logger): NodeEvents {
     published: (log, entries) => logger.debug({ log: formatLogId(log), entries }, 'entries published'),
     receipted: (log, head) => logger.debug({ log: formatLogId(log), at: formatPosition(head) }, 'receipt taken'),
     receiptRefused: reason => logger.warn({ reason }, 'receipt refused'),
+    hubConvicted: reason => logger.error({ reason }, 'the hub has signed what cannot be true, the proof is at /v1/forks'),
     resent: log => logger.warn({ log: formatLogId(log) }, 'no receipt came, sending again from the last one'),
     restored: log =>
       logger.warn({ log: formatLogId(log) }, 'own log taken back from others: this node was restored from an older state'),

@@ -2,9 +2,9 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { listen } from '../runtime/http/listen.ts'
+import { readOperator } from '../runtime/http/operator.ts'
 import { readKeyFile } from '../runtime/key-file.ts'
 import { followOrigin } from '../runtime/ledger/follower.ts'
-import { checkHead } from '../runtime/ledger/forks.ts'
 import { type HeadListener, listenHeads } from '../runtime/ledger/heads.ts'
 import { createReceiver, type Outcome } from '../runtime/ledger/receiver.ts'
 import { answerQuestions, askHeads, HUB } from '../runtime/ledger/repair.ts'
@@ -26,7 +26,6 @@ import { startPublisher } from './ledger/publisher.ts'
 import { startRestoration } from './ledger/restoration.ts'
 import { createSealer } from './ledger/sealer.ts'
 import { NODE_MIGRATIONS } from './migrations/migrations.ts'
-import { readOperator } from './operator.ts'
 import { replicator } from './replica/replicator.ts'
 import { startMonthlyFigure } from './statistics/monthly-figure.ts'
 import type { NodeTables } from './tables.ts'
@@ -92,9 +91,7 @@ export async function startNode(
       db: ledger,
       membership,
       filters,
-      announced: async (head, before) => {
-        for (const fork of await checkHead(ledger, head, before, members)) events.forked(fork.log, fork.reason)
-      },
+      forked: fork => events.forked(fork.log, fork.reason),
       refused: events.headRefused,
     }),
   )

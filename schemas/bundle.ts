@@ -1,6 +1,7 @@
 /**
  * Entries of logs as bytes outside NATS. One envelope in a file: `JWT LF body`, the body plain. Many in one: a sequence of
- * `JWT SP length LF body`, length in bytes, 0 for the opening of an epoch.
+ * `JWT SP length LF body`, length in bytes, 0 for the opening of an epoch; several logs may follow each other. Two bundles put
+ * together are a bundle. It is read as it comes, an entry at a time and limits first, so that its size does not matter.
  */
 import { ExchangeError } from './errors.ts'
 import { LIMITS } from './limits.ts'
@@ -34,4 +35,72 @@ export function tokenKindOf(compact: string): TokenKind | null {
   } catch {
     return null
   }
+}
+
+export type BundleItem = BundleEntry & {
+  readonly kind: 'envelope' | 'epoch'
+  /** counted from 1 */
+  readonly number: number
+  /** bytes of the bundle up to the end of this entry */
+  readonly end: number
+}
+
+const LF = 0x0a
+/** a token, a space and the digits of a length */
+const LINE_BYTES = LIMITS.tokenBytes + 1 + String(LIMITS.bodyBytes).length
+const LINE = /^([A-Za-z0-9_.-]+) (0|[1-9][0-9]{0,6})$/
+
+/**
+ * Reads a bundle as a stream, holding one entry at most. What was yielded before the damage is good.
+ * @throws BUNDLE_MALFORMED with the number and the first byte of the entry that is cut off or damaged
+ */
+export async function* readBundle(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<BundleItem, void, undefined> {
+  let parts: Uint8Array[] = []
+  let held = 0
+  let start = 0
+  let number = 1
+  let line: { readonly token: string; readonly kind: BundleItem['kind']; readonly size: number; readonly length: number } | null = null
+  const damaged = (expected: string): ExchangeError =>
+    new ExchangeError('BUNDLE_MALFORMED', `entry ${number} at byte ${start}: expected ${expected}`, {
+      detail: { entry: number, byte: start },
+    })
+
+  function parseLine(bytes: Uint8Array): NonNullable<typeof line> {
+    const [, token, length] = LINE.exec(Buffer.from(bytes).toString('latin1')) ?? []
+    if (token === undefined || length === undefined) throw damaged('a token, a space, a length and a line feed')
+    const kind = tokenKindOf(token)
+    if (kind !== 'envelope' && kind !== 'epoch') throw damaged('the token of an envelope or of the opening of an epoch')
+    const limit = kind === 'envelope' ? LIMITS.envelopeTokenBytes : LIMITS.tokenBytes
+    if (token.length > limit) throw damaged(`a token of at most ${limit} bytes`)
+    const most = kind === 'envelope' ? LIMITS.bodyBytes : 0
+    if (Number(length) > most) throw damaged(`a body of at most ${most} bytes`)
+    return { token, kind, size: bytes.length + 1, length: Number(length) }
+  }
+
+  for await (const chunk of chunks) {
+    if (chunk.length === 0) continue
+    parts.push(chunk)
+    held += chunk.length
+    // What cannot be a whole entry yet is not put together: a body that comes in many pieces is copied once.
+    if (line !== null && held < line.size + line.length) continue
+    let bytes: Uint8Array = parts.length === 1 ? chunk : Buffer.concat(parts)
+    for (;;) {
+      if (line === null) {
+        const end = bytes.subarray(0, LINE_BYTES + 1).indexOf(LF)
+        if (end < 0 && bytes.length > LINE_BYTES) throw damaged('a line of a token and a length')
+        if (end < 0) break
+        line = parseLine(bytes.subarray(0, end))
+      }
+      const size = line.size + line.length
+      if (bytes.length < size) break
+      yield { token: line.token, kind: line.kind, body: bytes.subarray(line.size, size), number, end: start + size }
+      bytes = bytes.subarray(size)
+      start += size
+      number += 1
+      line = null
+    }
+    parts = bytes.length === 0 ? [] : [bytes]
+    held = bytes.length
+  }
+  if (held > 0) throw damaged('a whole entry, but the bundle ends in it')
 }

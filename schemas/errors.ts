@@ -48,6 +48,12 @@ export const ERRORS = {
     'The log is frozen: its origin has signed two histories.',
     '日志链已冻结：其来源签署了两份互相矛盾的历史。',
   ),
+  BUNDLE_MALFORMED: row(
+    400,
+    false,
+    'The bundle is damaged from a stated entry on; the entries before it count.',
+    '文件自所述条目起损坏；此前的条目有效。',
+  ),
   ENVELOPE_UNKNOWN: row(404, false, 'There is no envelope at this position here.', '此处该位置没有信封。'),
 
   // bodies and records
@@ -62,6 +68,18 @@ export const ERRORS = {
   RECORD_NOT_STORABLE: row(422, false, 'The database refuses the record.', '数据库拒绝存储该记录。'),
   RECORD_UNKNOWN: row(404, false, 'There is no such record here.', '此处没有这条记录。'),
   RECORD_TOO_LARGE: row(413, false, 'The record is larger than one envelope can carry.', '记录超过单个信封的容量。'),
+  FRESHNESS_EXPIRED: row(
+    503,
+    true,
+    'What is held here is older than this dataset may get.',
+    '此处所存数据已超过该数据集允许的陈旧时限。',
+  ),
+  QUARANTINE_NOT_WHOLE: row(
+    422,
+    false,
+    'What stands in quarantine is not whole, so it cannot be taken up again.',
+    '隔离区所存内容不完整，无法重新处理。',
+  ),
   DEAL_CODE_MALFORMED: row(422, false, 'The text is not a unified deal code.', '该文本不是统一交易标识码。'),
 
   // rows of local trading systems

@@ -38,11 +38,11 @@ export function judgeHead(head: Head, before: Head | null, historyOf: (log: LogI
   const earlier = before === null ? [] : assertionsOfHeads(before.logs)
   return head.logs.flatMap((at): HeadFork[] => {
     const history = historyOf(at.log)
-    if (history === null || history.frozen) return []
+    if (history?.frozen === true) return []
     const own = assertionsOfHeads([at])
-    const held = history.head !== null && comparePositions(at.head, history.head) <= 0 ? history.at(at.head) : null
+    const held = history?.at(at.head) ?? null
     // A position behind the end of its epoch holds no entry: what speaks against it is the opening that closed the epoch.
-    const after = history.at({ epoch: at.head.epoch + 1, seq: 0 })
+    const after = history?.at({ epoch: at.head.epoch + 1, seq: 0 }) ?? null
     const others = [before === null ? null : { token: before.token, assertions: earlier }, held, after]
     for (const other of others) {
       const reason = other === null ? null : contradiction(other.assertions, own)

@@ -51,12 +51,14 @@ async function* read(bytes: AsyncIterable<Uint8Array>, { file, mapping, platform
     throw new ExchangeError('MAPPING_INVALID', 'the csv adapter needs a mapping file for csv', { detail: { file } })
   const { dataset, key, delimiter, encoding } = mapping
   let heading: readonly string[] | null = null
+  let headingText = ''
   let personal: readonly number[] = []
   let columns = new Map<string, number>()
 
   for await (const row of csvRows(bytes, { encoding, delimiter, limit: RAW_BYTES })) {
     if (heading === null) {
       heading = headingOf(row, mapping, file)
+      if (row.kind === 'cells') headingText = row.text
       columns = new Map(heading.map((name, index) => [name, index]))
       personal = [...heading.entries()].filter(([, name]) => mapping.drop.has(name)).map(([index]) => index)
       continue
@@ -64,7 +66,7 @@ async function* read(bytes: AsyncIterable<Uint8Array>, { file, mapping, platform
     const location: RowLocation = { file, line: row.line, item: null }
     if (row.kind === 'damaged') {
       // in a row that cannot be taken apart nobody knows which part is personal
-      yield refused(location, dataset, DAMAGES[row.reason], personal.length > 0 ? '' : row.text)
+      yield { ...refused(location, dataset, DAMAGES[row.reason], personal.length > 0 ? '' : row.text), heading: headingText }
       continue
     }
     const cells = row.cells.map((cell, index) => (personal.includes(index) ? '' : cell))
@@ -72,7 +74,7 @@ async function* read(bytes: AsyncIterable<Uint8Array>, { file, mapping, platform
     const cell = readerWithoutEmpties(column => cells[columns.get(column) ?? -1], mapping.empties)
     const fields = readFields(mapping.fields, cell)
     if (!fields.ok) {
-      yield refused(location, dataset, fields.fault, raw)
+      yield { ...refused(location, dataset, fields.fault, raw), heading: headingText }
       continue
     }
     const candidate: Candidate = {
@@ -82,7 +84,8 @@ async function* read(bytes: AsyncIterable<Uint8Array>, { file, mapping, platform
       platform: mapping.platform ?? platform,
       body: fields.body,
     }
-    yield judged(location, dataset, candidate, mapping.parent === null ? null : textAt(fields.body, mapping.parent), raw)
+    const parent = mapping.parent === null ? null : textAt(fields.body, mapping.parent)
+    yield { ...judged(location, dataset, candidate, parent, raw), heading: headingText }
   }
   if (heading === null) headingOf(undefined, mapping, file)
 }

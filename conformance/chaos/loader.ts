@@ -31,7 +31,8 @@ type Offer = { readonly key: string; readonly ver: number }
 
 const keyOf = (origin: string, number: number): string => {
   let text = ''
-  for (let left = number; text.length < 8; left = Math.floor(left / ALPHABET.length)) text = ALPHABET.charAt(left % ALPHABET.length) + text
+  for (let left = number; text.length < 8; left = Math.floor(left / ALPHABET.length))
+    text = ALPHABET.charAt(left % ALPHABET.length) + text
   return makeUscc(`${origin.slice(0, 2)}0100`, text)
 }
 const nameOf = ({ key, ver }: Offer): string => `样例${key.slice(8, 16)}第${ver}版有限公司`

@@ -46,7 +46,7 @@ export type Testbed = AsyncDisposable & {
   readonly membership: Membership
   nodeDb(code: string): Kysely<NodeTables>
   readonly hubDb: Kysely<LedgerTables>
-  token(code: string): Promise<string>
+  token(program: string): Promise<string>
 }
 
 export async function startTestbed(): Promise<Testbed> {
@@ -81,7 +81,10 @@ export async function startTestbed(): Promise<Testbed> {
     [`${prefix}BROKER_CREDENTIALS_FILE`]: secrets.brokerCredentialsFile(program),
     [`${prefix}DATA_DIR`]: join(home, 'data', program),
   })
-  const startOneHub = (): Promise<Hub> => startHub(readHubConfig(common('HUTONG_HUB_', 'hub')), { logger, signal })
+  const startOneHub = (): Promise<Hub> => {
+    const env = { ...common('HUTONG_HUB_', 'hub'), HUTONG_HUB_OPERATOR_TOKEN_FILE: secrets.operatorTokenFile('hub') }
+    return startHub(readHubConfig(env), { logger, signal })
+  }
   const startOneNode = (code: string): Promise<ExchangeNode> => {
     const env = {
       ...common('HUTONG_NODE_', code),
@@ -148,7 +151,7 @@ export async function startTestbed(): Promise<Testbed> {
     membership: await parseMembership(await readFile(secrets.membershipFile, 'utf8')),
     nodeDb: databaseOf,
     hubDb: databaseOf('hub').$pickTables<keyof LedgerTables>(),
-    token: async code => (await readFile(secrets.operatorTokenFile(code), 'utf8')).trim(),
+    token: async program => (await readFile(secrets.operatorTokenFile(program), 'utf8')).trim(),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   }
 }

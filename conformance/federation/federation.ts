@@ -181,7 +181,11 @@ export async function startFederation(options: FederationOptions): Promise<Feder
     fed: secrets.fed,
     membership_file: secrets.membershipFile,
     launcher_pid: process.pid,
-    hub: { url: urlFor(ground, 'hub'), log_file: logFileFor(home, 'hub') },
+    hub: {
+      url: urlFor(ground, 'hub'),
+      operator_token_file: secrets.operatorTokenFile('hub'),
+      log_file: logFileFor(home, 'hub'),
+    },
     nodes: Object.fromEntries(
       members.map(({ code, zh, en }) => [
         code,

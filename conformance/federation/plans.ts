@@ -47,7 +47,10 @@ const exchanging = (ground: Ground, prefix: string, name: string): Environment =
 })
 
 export const hubPlan = (ground: Ground): ProgramPlan =>
-  plan(ground, 'hub', 'hub/main.ts', () => exchanging(ground, 'HUTONG_HUB_', 'hub'))
+  plan(ground, 'hub', 'hub/main.ts', () => ({
+    HUTONG_HUB_OPERATOR_TOKEN_FILE: ground.secrets.operatorTokenFile('hub'),
+    ...exchanging(ground, 'HUTONG_HUB_', 'hub'),
+  }))
 
 export const nodePlan = (ground: Ground, { code }: MemberPlan): ProgramPlan =>
   plan(ground, code, 'node/main.ts', () => ({

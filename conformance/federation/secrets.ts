@@ -37,7 +37,7 @@ export type Secrets = {
   readonly fed: string
   readonly membershipFile: string
   keyFile(program: string): string
-  operatorTokenFile(code: string): string
+  operatorTokenFile(program: string): string
   brokerCredentialsFile(program: string): string
   /** one for each purpose and program, the same at every start */
   password(purpose: string): Promise<string>
@@ -51,8 +51,8 @@ export async function prepareSecrets(home: string, members: readonly MemberPlan[
   const keyFile = (program: string): string => join(keys, `${program}.jwk.json`)
   const programs = ['hub', ...members.map(member => member.code)]
   const made = new Map(await Promise.all(programs.map(async name => [name, await keptKey(keyFile(name))] as const)))
-  const operatorTokenFile = (code: string): string => join(secrets, `operator-${code}.token`)
-  for (const member of members) await keptText(operatorTokenFile(member.code), () => `${newSecret()}\n`)
+  const operatorTokenFile = (program: string): string => join(secrets, `operator-${program}.token`)
+  for (const program of programs) await keptText(operatorTokenFile(program), () => `${newSecret()}\n`)
   const membershipFile = join(home, 'membership.json')
   const fed = await keepMembership(membershipFile, members, made)
   return {

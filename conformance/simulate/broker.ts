@@ -4,7 +4,7 @@
  * makes streams and consumers anew and they are empty. The hub runs it, so a lying hub lies here too.
  */
 import type { HubLies } from './hub-lies.ts'
-import { BROKER, type Arrival, type Message } from './network.ts'
+import { type Arrival, BROKER, type Message } from './network.ts'
 
 const DUPLICATE_WINDOW_MS = 120_000
 const ACK_WAIT_MS = 20_000

@@ -120,7 +120,8 @@ export function createHubLies(seed: number, faults: readonly Fault[], now: () =>
         if (tells('answer no range', asker)) return { what: 'range', arrivals: [] }
         if (tells('answer foreign entries', asker)) return { what: 'range', arrivals: foreign() }
         if (tells('answer altered entries', asker)) return { what: 'range', arrivals: answer.arrivals.map(altered) }
-        if (tells('answer with holes', asker)) return { what: 'range', arrivals: answer.arrivals.filter((_, index) => index % 2 === 1) }
+        if (tells('answer with holes', asker))
+          return { what: 'range', arrivals: answer.arrivals.filter((_, index) => index % 2 === 1) }
       }
       if (answer.what === 'standing') {
         if (tells('stand too low', asker)) return { what: 'standing', standing: { entries: [], heads: [] } }

@@ -91,13 +91,27 @@ export type Operation = {
 }
 
 export type Fault =
-  | { readonly kind: 'noise'; readonly at: number; readonly ms: number; readonly loss: number; readonly twice: number; readonly slowMs: number }
+  | {
+      readonly kind: 'noise'
+      readonly at: number
+      readonly ms: number
+      readonly loss: number
+      readonly twice: number
+      readonly slowMs: number
+    }
   | { readonly kind: 'partition'; readonly at: number; readonly ms: number; readonly who: string }
   | { readonly kind: 'crash'; readonly who: string; readonly step: Step; readonly nth: number; readonly downMs: number }
   | { readonly kind: 'broker away'; readonly at: number; readonly ms: number; readonly wiped: boolean }
   | { readonly kind: 'restore'; readonly at: number; readonly who: string; readonly backupAt: number; readonly downMs: number }
   | { readonly kind: 'clock'; readonly at: number; readonly who: string; readonly byMs: number }
-  | { readonly kind: 'hub lies'; readonly at: number; readonly ms: number; readonly how: HubLie; readonly to: string | null; readonly chance: number }
+  | {
+      readonly kind: 'hub lies'
+      readonly at: number
+      readonly ms: number
+      readonly how: HubLie
+      readonly to: string | null
+      readonly chance: number
+    }
   | { readonly kind: 'node lies'; readonly at: number; readonly who: string; readonly how: NodeLie; readonly n: number }
 
 export type Plan = {
@@ -145,7 +159,14 @@ function faultOf(random: Random, origins: readonly string[]): Fault {
   const anyone = (): string => random.pick([HUB, NATIONAL, ...origins])
   const origin = (): string => random.pick(asPair(origins))
   return random.pick<() => Fault>([
-    () => ({ kind: 'noise', at, ms, loss: random.integer(0, 60) / 100, twice: random.integer(0, 50) / 100, slowMs: random.integer(0, 4000) }),
+    () => ({
+      kind: 'noise',
+      at,
+      ms,
+      loss: random.integer(0, 60) / 100,
+      twice: random.integer(0, 50) / 100,
+      slowMs: random.integer(0, 4000),
+    }),
     () => ({ kind: 'partition', at, ms, who: anyone() }),
     () => crashOf(random, anyone()),
     () => crashOf(random, origin()),

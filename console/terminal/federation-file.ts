@@ -17,7 +17,7 @@ export type FederationFile = {
   readonly fed: string
   readonly membership_file: string
   readonly launcher_pid: number
-  readonly hub: { readonly url: string; readonly log_file?: string }
+  readonly hub: { readonly url: string; readonly operator_token_file?: string; readonly log_file?: string }
   readonly nodes: { readonly [code: string]: NodePlace }
   readonly samples?: { readonly url: string; readonly log_file?: string }
   /** url_file holds the URL of the superuser, owner-only */
@@ -81,7 +81,11 @@ export function parseFederationFile(text: string, path: string): FederationFile 
     fed: textAt(file, path, 'file', 'fed'),
     membership_file: textAt(file, path, 'file', 'membership_file'),
     launcher_pid: Number(file.launcher_pid),
-    hub: { url: urlAt(hub, path, 'hub'), ...logFileOf(hub) },
+    hub: {
+      url: urlAt(hub, path, 'hub'),
+      ...(typeof hub.operator_token_file === 'string' ? { operator_token_file: hub.operator_token_file } : {}),
+      ...logFileOf(hub),
+    },
     nodes: Object.fromEntries(nodes),
     ...(samples === null ? {} : { samples: { url: urlAt(samples, path, 'samples'), ...logFileOf(samples) } }),
     ...(postgres === null ? {} : { postgres: typeof postgres.url_file === 'string' ? { url_file: postgres.url_file } : {} }),
@@ -111,11 +115,23 @@ export async function readFederationFile(home: string): Promise<FederationFile> 
 }
 
 /** What can be asked for its logs: the hub under its own name, nodes under their codes. */
-export type Holder = { readonly name: string; readonly zh: string; readonly en: string; readonly url: string }
+export type Holder = {
+  readonly name: string
+  readonly zh: string
+  readonly en: string
+  readonly url: string
+  readonly operator_token_file?: string
+}
 
 export const holdersOf = (file: FederationFile): Holder[] => [
-  { name: 'hub', zh: '枢纽', en: 'hub', url: file.hub.url },
-  ...Object.entries(file.nodes).map(([name, { zh, en, url }]) => ({ name, zh, en, url })),
+  {
+    name: 'hub',
+    zh: '枢纽',
+    en: 'hub',
+    url: file.hub.url,
+    ...(file.hub.operator_token_file === undefined ? {} : { operator_token_file: file.hub.operator_token_file }),
+  },
+  ...Object.entries(file.nodes).map(([name, { zh, en, url, operator_token_file }]) => ({ name, zh, en, url, operator_token_file })),
 ]
 
 const known = (names: readonly string[]): string => (names.length === 0 ? '–' : names.join(', '))

@@ -5,7 +5,7 @@
  */
 import type { Kysely } from 'kysely'
 import type { Adapter, MappedRow, ReadOptions, RowFault, RowLocation } from '../../adapters/adapter.ts'
-import { type Quarantined, quarantine } from '../../runtime/ledger/quarantine.ts'
+import { type Quarantined, quarantine, type Reading } from '../../runtime/ledger/quarantine.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { DATASETS, type OpenDatasetName } from '../../schemas/datasets/datasets.ts'
 import { ERRORS, type ExchangeError } from '../../schemas/errors.ts'
@@ -31,18 +31,30 @@ const SHOWN_REFUSALS = 50
 export async function ingest(
   adapter: Adapter,
   open: () => AsyncIterable<Uint8Array>,
-  options: ReadOptions & { readonly origin: string; readonly sealer: Sealer; readonly db: Kysely<LedgerTables> },
+  options: ReadOptions & {
+    readonly origin: string
+    readonly sealer: Sealer
+    readonly db: Kysely<LedgerTables>
+    /** of the mapping, as it is stored here */
+    readonly mappingDigest: string | null
+  },
 ): Promise<IngestSum> {
   const { sealer, db, origin } = options
   const sum: IngestSum = { rows: 0, sealed: 0, unchanged: 0, superseded: 0, parked: 0, refused: 0, refusals: [] }
   const last = await lastRows(adapter, open, options)
   const batches = new Map<OpenDatasetName, RecordRow[]>()
   let aside: Quarantined[] = []
+  const reading = {
+    adapter: adapter.name,
+    mapping: options.mappingDigest,
+    platform: options.platform,
+    readAt: options.now,
+  }
 
   function refuse(row: MappedRow, fault: RowFault): void {
     sum.refused += 1
     if (sum.refusals.length < SHOWN_REFUSALS) sum.refusals.push({ ...fault, line: row.location.line, item: row.location.item })
-    aside.push(rowAside(origin, row, fault))
+    aside.push(rowAside(origin, row, fault, reading))
   }
 
   async function flush(dataset: OpenDatasetName): Promise<void> {
@@ -109,7 +121,7 @@ async function lastRows(
   return last
 }
 
-function faultOf(error: ExchangeError): RowFault {
+export function faultOf(error: ExchangeError): RowFault {
   const { zh } = ERRORS[error.code]
   return {
     code: error.code,
@@ -120,7 +132,7 @@ function faultOf(error: ExchangeError): RowFault {
   }
 }
 
-const rowAside = (origin: string, row: MappedRow, fault: RowFault): Quarantined => ({
+const rowAside = (origin: string, row: MappedRow, fault: RowFault, reading: Omit<Reading, 'heading'>): Quarantined => ({
   kind: 'row',
   origin,
   dataset: row.dataset,
@@ -132,5 +144,6 @@ const rowAside = (origin: string, row: MappedRow, fault: RowFault): Quarantined 
   code: fault.code,
   reason: fault.en,
   reasonZh: fault.zh,
+  ...(row.whole ? { reading: { ...reading, heading: row.heading ?? null } } : {}),
   content: Buffer.from(row.raw),
 })

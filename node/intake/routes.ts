@@ -9,12 +9,12 @@ import type { FastifyInstance } from 'fastify'
 import type { Kysely } from 'kysely'
 import { adapterNamed } from '../../adapters/adapters.ts'
 import { type Mapping, parseMapping } from '../../adapters/mapping.ts'
+import type { Operator } from '../../runtime/http/operator.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { digestOf } from '../../schemas/digest.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import type { NodeEvents } from '../events.ts'
 import type { Sealer } from '../ledger/sealer.ts'
-import type { Operator } from '../operator.ts'
 import { ingest } from './ingest.ts'
 import type { IntakeTables } from './tables.ts'
 
@@ -98,6 +98,7 @@ export function addIntakeRoutes(
         const read = { file: query.file ?? 'request', mapping, platform: query.platform ?? origin, now: options.clock() }
         const sum = await ingest(adapter, () => createReadStream(path), {
           ...read,
+          mappingDigest: query.mapping ?? null,
           origin,
           sealer,
           db: db.$pickTables<keyof LedgerTables>(),

@@ -20,16 +20,19 @@ export type Item = {
   /** where it came from, for people: file, request or program */
   readonly place: string
   readonly line: number | null
+  /** of a row released from quarantine: when it was read. What was sealed since and is not older than the row stands. */
+  readonly readAt?: Date
 }
 
 export type Decision =
   | { readonly kind: 'record'; readonly record: ExchangeRecord }
   | { readonly kind: 'unchanged'; readonly ver: number }
+  | { readonly kind: 'superseded'; readonly ver: number }
   | { readonly kind: 'parked'; readonly parent: string }
   | { readonly kind: 'refused'; readonly error: ExchangeError }
 
-type Standing = { readonly ver: number; readonly op: string; readonly same: boolean }
-type Found = { index: number; ver: number | null; op: string | null; same: boolean | null }
+type Standing = { readonly ver: number; readonly op: string; readonly same: boolean; readonly at: Date; readonly appliedAt: Date }
+type Found = { index: number; ver: number; op: string; same: boolean; at: Date; applied_at: Date }
 
 /** Nothing is sealed that another holder would have to refuse. */
 function faultOf(dataset: OpenDatasetName, candidate: Candidate): ExchangeError | null {
@@ -72,21 +75,30 @@ export async function decide(
       continue
     }
     if (item.parent !== null && !parents.has(item.parent) && latest.get(item.parent)?.op !== 'put') {
+      if (item.readAt !== undefined && (await isParked(db, log, item.candidate.key))) {
+        decisions.push({ kind: 'superseded', ver: 0 })
+        continue
+      }
       await park(db, log, item, item.parent)
       decisions.push({ kind: 'parked', parent: item.parent })
       continue
     }
-    const decision = decideOne(item.candidate, latest.get(item.candidate.key), standing.get(index))
+    const decision = decideOne(item, latest.get(item.candidate.key), standing.get(index))
     if (decision.kind === 'record') latest.set(decision.record.key, decision.record)
     decisions.push(decision)
   }
   return decisions
 }
 
-function decideOne(candidate: Candidate, decided: ExchangeRecord | undefined, standing: Standing | undefined): Decision {
+function decideOne({ candidate, readAt }: Item, decided: ExchangeRecord | undefined, standing: Standing | undefined): Decision {
   const ver = decided?.ver ?? standing?.ver ?? 0
   const same = decided === undefined ? standing?.same === true : sameStatement(candidate, decided)
   if (same) return { kind: 'unchanged', ver }
+  if (readAt !== undefined) {
+    const since = decided !== undefined || (standing !== undefined && standing.appliedAt >= readAt)
+    const at = decided === undefined ? standing?.at : new Date(decided.at)
+    if (since && at !== undefined && at >= new Date(candidate.at)) return { kind: 'superseded', ver }
+  }
   if (candidate.op === 'retract') {
     const op = decided?.op ?? standing?.op
     if (op === undefined)
@@ -104,11 +116,11 @@ async function readStanding(
 ): Promise<Map<number, Standing>> {
   if (candidates.length === 0) return new Map()
   const { rows } = await sql<Found>`
-    SELECT c.index, held.ver, held.op,
-      held.op = c.op AND held.platform = c.platform AND held.body IS NOT DISTINCT FROM c.body AS same
+    SELECT c.index, held.ver, held.op, held.at, held.applied_at,
+      coalesce(held.op = c.op AND held.platform = c.platform AND held.body IS NOT DISTINCT FROM c.body, false) AS same
     FROM json_to_recordset(${JSON.stringify(candidates)}::json) AS c(index int, key text, op text, platform text, body jsonb)
     JOIN ${sql.table(replicaTable(dataset))} held ON held.log_id = ${logId}::int AND held.key = c.key`.execute(db)
-  return new Map(rows.map(row => [row.index, { ver: row.ver ?? 0, op: row.op ?? 'put', same: row.same === true }]))
+  return new Map(rows.map(row => [row.index, { ver: row.ver, op: row.op, same: row.same, at: row.at, appliedAt: row.applied_at }]))
 }
 
 async function readParents(
@@ -124,6 +136,17 @@ async function readParents(
     db,
   )
   return new Set(rows.map(row => row.key))
+}
+
+async function isParked(db: Kysely<IntakeTables>, log: LogId, key: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('parked')
+    .select('id')
+    .where('dataset', '=', log.dataset)
+    .where('audience', '=', log.audience)
+    .where('key', '=', key)
+    .executeTakeFirst()
+  return row !== undefined
 }
 
 async function park(db: Kysely<IntakeTables>, log: LogId, item: Item, parent: string): Promise<void> {

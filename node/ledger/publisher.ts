@@ -5,13 +5,15 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
-import { digestAt, type LogState, noteReceipt, readLogs, readRange } from '../../runtime/ledger/ledger.ts'
+import { convict } from '../../runtime/ledger/forks.ts'
+import { entriesAt, type LogState, noteReceipt, readLog, readLogs, readRange } from '../../runtime/ledger/ledger.ts'
 import { entryHeaders } from '../../runtime/ledger/message.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import type { Broker } from '../../runtime/nats.ts'
 import { isExchangeError } from '../../schemas/errors.ts'
 import { formatLogId, type Position } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
+import { judgeReceipt } from '../../schemas/receipt-rule.ts'
 import { openReceipt } from '../../schemas/statements.ts'
 import { logSubject, questionSubject, receiptSubject, streamName } from '../../schemas/subjects.ts'
 import { nextOutboxAction } from '../../schemas/sync.ts'
@@ -44,14 +46,22 @@ export function startPublisher(options: {
     },
   })
 
-  /** A receipt counts when it names what this node itself sealed at that position. */
   async function take(token: string): Promise<void> {
-    const receipt = await openReceipt(token, options.membership())
-    const state = (await readLogs(db)).find(one => formatLogId(one.log) === formatLogId(receipt.log))
-    if (receipt.log.origin !== origin || state === undefined) return events.receiptRefused('not one of the own logs')
-    if ((await digestAt(db, state.id, receipt.head)) !== receipt.head.digest)
-      return events.receiptRefused('the digest is not that of the own envelope')
-    if (await noteReceipt(db, receipt.log, receipt.head, token)) events.receipted(receipt.log, receipt.head)
+    const membership = options.membership()
+    const receipt = await openReceipt(token, membership)
+    const state = await readLog(db, receipt.log)
+    if (receipt.log.origin !== origin || state === null) return events.receiptRefused('not one of the own logs')
+    const sealed = (await entriesAt(db, [{ logId: state.id, at: receipt.head }])).values().next().value ?? null
+    const earlier = state.receiptToken === null ? [] : [await openReceipt(state.receiptToken, membership)]
+    const own = { head: state.head, noted: state.receipt, digestAt: () => sealed?.digest ?? null }
+    const verdict = judgeReceipt(receipt, own, earlier)
+    if (verdict.kind === 'take' && (await noteReceipt(db, receipt.log, receipt.head, token)))
+      events.receipted(receipt.log, receipt.head)
+    else if (verdict.kind === 'ahead') events.receiptRefused('it names more than this node holds of its own log')
+    else if (verdict.kind === 'foreign' || verdict.kind === 'convicts') {
+      const statements = verdict.kind === 'convicts' ? verdict.statements : ([token, sealed?.token ?? ''] as const)
+      if (await convict(db, { statements, reason: verdict.reason })) events.hubConvicted(verdict.reason)
+    }
   }
 
   async function publishFrom(state: LogState): Promise<boolean> {

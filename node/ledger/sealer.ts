@@ -26,6 +26,7 @@ export type Sealed = { readonly epoch: number; readonly seq: number }
 export type ItemResult =
   | { readonly kind: 'sealed'; readonly ver: number; readonly at: Sealed }
   | { readonly kind: 'unchanged'; readonly ver: number }
+  | { readonly kind: 'superseded'; readonly ver: number }
   | { readonly kind: 'parked'; readonly parent: string }
   | { readonly kind: 'refused'; readonly error: ExchangeError }
 

@@ -10,20 +10,11 @@ import { isDataError, translateDatabaseError } from '../../runtime/postgres/data
 import type { OpenDatasetName } from '../../schemas/datasets/datasets.ts'
 import type { RefusedRecord } from '../../schemas/opening.ts'
 import type { ExchangeRecord } from '../../schemas/record.ts'
+import { highestOfEachKey } from '../../schemas/replica-rule.ts'
 import { replicaTable } from './datasets.ts'
 
 export type PlacedRecord = ExchangeRecord & { readonly index: number }
 export type Placement = { readonly logId: number; readonly epoch: number; readonly seq: number }
-
-/** PostgreSQL updates a row once for each statement: of several records with one key the highest `ver` stands for all. */
-function highestOfEachKey(records: readonly PlacedRecord[]): readonly PlacedRecord[] {
-  const highest = new Map<string, PlacedRecord>()
-  for (const record of records) {
-    const other = highest.get(record.key)
-    if (other === undefined || record.ver > other.ver) highest.set(record.key, record)
-  }
-  return highest.size === records.length ? records : [...highest.values()]
-}
 
 export async function applyRecords(
   trx: Transaction<LedgerTables>,

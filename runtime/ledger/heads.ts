@@ -3,10 +3,12 @@
  * the token itself is kept, because it is evidence.
  */
 import { type Kysely, sql } from 'kysely'
+import { isNewerHead } from '../../schemas/head-rule.ts'
 import type { Membership } from '../../schemas/membership.ts'
 import { type Head, openHead } from '../../schemas/statements.ts'
 import { headSubject } from '../../schemas/subjects.ts'
 import type { Broker } from '../nats.ts'
+import { checkHead, type Fork } from './forks.ts'
 import type { LedgerTables } from './tables.ts'
 
 /** How often an idle origin states its head, and after how long without one it counts as late: three of them and a little. */
@@ -26,8 +28,7 @@ export async function listenHeads(options: {
   readonly membership: () => Membership
   /** subjects to listen to */
   readonly filters: readonly string[]
-  /** told of each newer head, with the one before it */
-  readonly announced: (head: Head, before: Head | null) => Promise<void>
+  readonly forked: (fork: Fork) => void
   readonly refused: (error: unknown) => void
 }): Promise<HeadListener> {
   const { broker, db } = options
@@ -41,17 +42,23 @@ export async function listenHeads(options: {
   async function take(token: string, subject: string | null): Promise<void> {
     const head = await openHead(token, options.membership())
     if (subject !== null && subject !== headSubject(head.origin, head.audience)) return
-    const before = newest.get(keyOf(head))
-    if (before !== undefined && before.issuedAt > head.issuedAt) return
-    newest.set(keyOf(head), head)
-    await db
-      .insertInto('announced')
-      .values({ origin: head.origin, audience: head.audience, issued_at: head.issuedAt, token })
-      .onConflict(conflict =>
-        conflict.columns(['origin', 'audience']).doUpdateSet({ issued_at: head.issuedAt, token, received_at: sql<Date>`now()` }),
-      )
-      .execute()
-    await options.announced(head, before ?? null)
+    const before = newest.get(keyOf(head)) ?? null
+    const newer = isNewerHead(before, head)
+    // The statement and the forks found with it stand or fall together: a crash between them would keep one and lose the proof.
+    const forks = await db.transaction().execute(async trx => {
+      const found = await checkHead(trx, head, before, options.membership())
+      if (!newer) return found
+      await trx
+        .insertInto('announced')
+        .values({ origin: head.origin, audience: head.audience, issued_at: head.issuedAt, token })
+        .onConflict(conflict =>
+          conflict.columns(['origin', 'audience']).doUpdateSet({ issued_at: head.issuedAt, token, received_at: sql<Date>`now()` }),
+        )
+        .execute()
+      return found
+    })
+    if (newer) newest.set(keyOf(head), head)
+    for (const fork of forks) options.forked(fork)
   }
 
   const subscriptions = options.filters.map(filter =>

@@ -31,6 +31,8 @@ export type LogState = {
   readonly issuedAt: Date | null
   readonly frozen: boolean
   readonly receipt: LogHead | null
+  /** the hub's statement itself, for own logs */
+  readonly receiptToken: string | null
 }
 
 type Reader = Kysely<LedgerTables>
@@ -51,6 +53,7 @@ type LogStateRow = {
   receipt_epoch: number
   receipt_seq: number
   receipt_digest: string | null
+  receipt_token: string | null
   frozen: boolean
 }
 
@@ -60,6 +63,7 @@ const stateOf = (row: LogStateRow): LogState => ({
   head: headOf(row.epoch, row.seq, row.digest),
   issuedAt: row.issued_at,
   frozen: row.frozen,
+  receiptToken: row.receipt_token,
   receipt: headOf(row.receipt_epoch, row.receipt_seq, row.receipt_digest),
 })
 
@@ -149,18 +153,6 @@ export async function entriesAt(
     SELECT e.log_id, e.epoch, e.seq, e.digest, e.token FROM envelope e
     JOIN unnest(${ids}::int[], ${epochs}::int[], ${seqs}::bigint[]) AS w(log_id, epoch, seq) USING (log_id, epoch, seq)`.execute(db)
   return new Map(rows.map(({ log_id, epoch, seq, digest, token }) => [`${log_id}@${epoch}.${seq}`, { digest, token }]))
-}
-
-/** The digest held at a position, or null. */
-export async function digestAt(db: Reader, logId: number, at: Position): Promise<Digest | null> {
-  const row = await db
-    .selectFrom('envelope')
-    .select('digest')
-    .where('log_id', '=', logId)
-    .where('epoch', '=', at.epoch)
-    .where('seq', '=', at.seq)
-    .executeTakeFirst()
-  return row?.digest ?? null
 }
 
 /** Entries of one epoch from `from` on, in order. The caller bounds bytes by `limit` rows of at most 768 KiB. */

@@ -27,7 +27,23 @@ export type Quarantined = {
   readonly code: ErrorCode
   readonly reason: string
   readonly reasonZh?: string | null
+  /** of an envelope: how its body is encoded */
+  readonly encoding?: string
+  /** of a row: what it takes to read it again; absent where the bytes are not the whole row */
+  readonly reading?: Reading
   readonly content: Uint8Array
+}
+
+/** What an adapter needs to read a row once more. */
+export type Reading = {
+  readonly adapter: string
+  /** digest of the mapping */
+  readonly mapping: string | null
+  readonly platform: string
+  /** the line of a file that names its columns */
+  readonly heading: string | null
+  /** when the file was read: what was sealed since is newer than the row */
+  readonly readAt: Date
 }
 
 /** Sets things aside. Safe inside or outside a transaction, and to repeat. Returns how many were new. */
@@ -71,13 +87,36 @@ export async function quarantine(db: Kysely<LedgerTables>, items: readonly Quara
       content: left < 0 ? null : Buffer.from(item.content),
       content_digest: digest,
       content_bytes: item.content.length,
+      encoding: item.encoding ?? null,
+      adapter: item.reading?.adapter ?? null,
+      mapping: item.reading?.mapping ?? null,
+      platform: item.reading?.platform ?? null,
+      heading: item.reading?.heading ?? null,
+      read_at: item.reading?.readAt ?? null,
       released_at: null,
+      outcome: null,
     }
   })
   const written = await db
     .insertInto('quarantine')
-    .values(rows)
-    .onConflict(conflict => conflict.column('identity').doNothing())
+    .values([...new Map(rows.map(row => [row.identity, row])).values()])
+    // What was released and is refused again stands here again: nothing is dropped in silence.
+    .onConflict(conflict =>
+      conflict
+        .column('identity')
+        .doUpdateSet(({ ref }) => ({
+          content: ref('excluded.content'),
+          encoding: ref('excluded.encoding'),
+          adapter: ref('excluded.adapter'),
+          mapping: ref('excluded.mapping'),
+          platform: ref('excluded.platform'),
+          heading: ref('excluded.heading'),
+          read_at: ref('excluded.read_at'),
+          released_at: null,
+          outcome: null,
+        }))
+        .where('quarantine.released_at', 'is not', null),
+    )
     .executeTakeFirst()
   return Number(written.numInsertedOrUpdatedRows ?? 0n)
 }

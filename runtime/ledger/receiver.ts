@@ -243,12 +243,13 @@ function setAside(one: Opened, error: ExchangeError): Quarantined {
     rule: typeof error.detail.rule === 'string' ? error.detail.rule : null,
     code: error.code,
     reason: error.reason,
+    encoding: one.arrival.encoding,
     content: Buffer.concat([Buffer.from(`${one.arrival.token}\n`), one.arrival.body]),
   }
 }
 
 /** One record: its own text, cut out of the body that it came in. */
-function recordAside(one: Accepted, refused: RefusedRecord, opened: readonly Opened[]): Quarantined {
+export function recordAside(one: Accepted, refused: RefusedRecord, opened: readonly Opened[]): Quarantined {
   const source = opened.find(other => other.token === one.token)
   const plain =
     source !== undefined && source.error === null && source.plain !== null ? Buffer.from(source.plain).toString('utf8') : '{}'

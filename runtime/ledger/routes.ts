@@ -9,7 +9,7 @@ import { decodeBody } from '../../schemas/encoding.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import { LIMITS } from '../../schemas/limits.ts'
 import { formatLogId, type LogId } from '../../schemas/log.ts'
-import { readForks } from './forks.ts'
+import { readConvictions, readForks } from './forks.ts'
 import { type HeadListener, livenessOf } from './heads.ts'
 import { readLog, readLogs, readRange, type StoredEntry } from './ledger.ts'
 import { countQuarantine } from './quarantine.ts'
@@ -60,6 +60,7 @@ export function addLedgerRoutes(
     { schema: { summary: 'Proofs that an origin has signed two histories; each verifies anywhere', tags: ['ledger'] } },
     async () => ({
       forks: await readForks(db),
+      hub: await readConvictions(db),
     }),
   )
 

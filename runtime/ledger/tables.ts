@@ -63,11 +63,31 @@ export type QuarantineRow = {
   content_digest: string
   content_bytes: number
   arrived_at: Generated<Date>
+  /** of an envelope: how its body is encoded */
+  encoding: string | null
+  /** of a row: what it takes to read it again */
+  adapter: string | null
+  mapping: string | null
+  platform: string | null
+  heading: string | null
+  read_at: Date | null
   released_at: Date | null
+  /** what became of it when it was released */
+  outcome: string | null
 }
 
 /** A log whose origin has signed two statements that cannot both be true. The statements are the proof. */
 export type ForkRow = { log_id: number; reason: string; statement_a: string; statement_b: string; found_at: Generated<Date> }
+
+/** The hub has signed what cannot be true. It stands alone accused; the logs go on. */
+export type ConvictionRow = {
+  id: Generated<number>
+  identity: string
+  reason: string
+  statement_a: string
+  statement_b: string
+  found_at: Generated<Date>
+}
 
 export type AnnouncedRow = {
   origin: string
@@ -77,7 +97,14 @@ export type AnnouncedRow = {
   token: string
 }
 
-export type LedgerTables = { log: LogRow; envelope: EnvelopeRow; quarantine: QuarantineRow; announced: AnnouncedRow; fork: ForkRow }
+export type LedgerTables = {
+  log: LogRow
+  envelope: EnvelopeRow
+  quarantine: QuarantineRow
+  announced: AnnouncedRow
+  fork: ForkRow
+  conviction: ConvictionRow
+}
 
 export const ledgerMigration = {
   name: '0001-ledger',
@@ -107,11 +134,18 @@ export const ledgerMigration = {
         place text, line integer, field text, rule text,
         code text NOT NULL, reason text NOT NULL, reason_zh text,
         content bytea, content_digest text NOT NULL, content_bytes integer NOT NULL,
-        arrived_at timestamptz NOT NULL DEFAULT now(), released_at timestamptz
+        arrived_at timestamptz NOT NULL DEFAULT now(), encoding text,
+        adapter text, mapping text, platform text, heading text, read_at timestamptz,
+        released_at timestamptz, outcome text
       )`.execute(db)
     await sql`
       CREATE TABLE fork (
         log_id integer PRIMARY KEY REFERENCES log, reason text NOT NULL,
+        statement_a text NOT NULL, statement_b text NOT NULL, found_at timestamptz NOT NULL DEFAULT now()
+      )`.execute(db)
+    await sql`
+      CREATE TABLE conviction (
+        id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY, identity text NOT NULL UNIQUE, reason text NOT NULL,
         statement_a text NOT NULL, statement_b text NOT NULL, found_at timestamptz NOT NULL DEFAULT now()
       )`.execute(db)
     await sql`

@@ -2,7 +2,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { FastifyRequest } from 'fastify'
-import { ExchangeError } from '../schemas/errors.ts'
+import { ExchangeError } from '../../schemas/errors.ts'
 
 const MIN_TOKEN_CHARACTERS = 32
 
@@ -25,8 +25,8 @@ export async function readOperator(path: string | undefined): Promise<Operator> 
   }
   const reason =
     expected === null
-      ? 'this node has no operator token configured, so it takes no writes'
-      : 'expected the header Authorization: Bearer with the operator token of this node'
+      ? 'no operator token is configured here, so nothing is written for anyone'
+      : 'expected the header Authorization: Bearer with the operator token of this program'
   return {
     is,
     async demand(request) {

@@ -16,7 +16,7 @@ export type Weather =
   /** one bit of a chunk flips with this probability */
   | { readonly kind: 'noisy'; readonly probability: number; readonly random: Random }
 
-export type Proxy = AsyncDisposable & {
+export type Road = AsyncDisposable & {
   /** The address through here of what is at `url`. */
   through(url: string): string
   change(weather: Weather): void
@@ -26,7 +26,7 @@ export type Proxy = AsyncDisposable & {
 
 const LOOPBACK = '127.0.0.1'
 
-export async function startProxy(): Promise<Proxy> {
+export async function startRoad(): Promise<Road> {
   let target = { host: LOOPBACK, port: 0 }
   let weather: Weather = { kind: 'clear' }
   let flips = 0
@@ -47,10 +47,13 @@ export async function startProxy(): Promise<Proxy> {
     else if (weather.kind === 'noisy' && weather.random.chance(weather.probability)) done(null, damaged(chunk, weather.random))
     else done(null, chunk)
   }
-  const road = (): Transform => new Transform({ transform: (chunk: Buffer, _encoding, done) => pass(chunk, done) })
+  const lane = (): Transform => new Transform({ transform: (chunk: Buffer, _encoding, done) => pass(chunk, done) })
 
   async function join(near: Socket): Promise<void> {
-    if (weather.kind === 'cut') return void near.destroy()
+    if (weather.kind === 'cut') {
+      near.destroy()
+      return
+    }
     const far = connect(target)
     for (const socket of [near, far]) {
       open.add(socket)
@@ -58,7 +61,7 @@ export async function startProxy(): Promise<Proxy> {
       socket.once('close', () => open.delete(socket))
     }
     // an end that breaks breaks the other: both ways end together
-    await Promise.allSettled([pipeline(near, road(), far), pipeline(far, road(), near)])
+    await Promise.allSettled([pipeline(near, lane(), far), pipeline(far, lane(), near)])
     near.destroy()
     far.destroy()
   }

@@ -1,0 +1,63 @@
+/** What a virtual program stands on: time, road, disk, luck. Given to programs; it decides nothing for them. */
+import type { LogHead, LogId, Position } from '../../schemas/log.ts'
+import type { OpenedToken } from '../../schemas/opening.ts'
+import type { Head } from '../../schemas/statements.ts'
+import type { Disk, StoredEntry } from './disk.ts'
+import type { HubLies } from './hub-lies.ts'
+import type { Members } from './members.ts'
+import type { Message } from './network.ts'
+import type { Plan, Step } from './plan.ts'
+import type { Rules } from './rules.ts'
+
+/** From one start of a program to its death: what it planned dies with it. */
+export type Life = { readonly code: string; alive: boolean }
+
+/** Thrown by a step at which the plan kills the program; nothing after it happens. */
+export class Crash extends Error {
+  readonly downMs: number
+  constructor(downMs: number) {
+    super('crash')
+    this.downMs = downMs
+  }
+}
+
+/** Told of what programs do, by the programs, and believed by the invariants alone. */
+export type Watch = {
+  /** an origin committed an entry of its own log */
+  sealed(code: string, stored: StoredEntry, log: LogId): void
+  /** bytes of an own log, or a statement about it, have left the origin */
+  disclosed(log: LogId, at: Position): void
+  /** a holder has settled a statement of an origin, otherwise than by a gap */
+  settled(code: string, token: OpenedToken): void
+  headTaken(code: string, head: Head, before: Head | null): void
+  receiptTaken(code: string, log: LogId, head: LogHead, token: string): void
+  done(operation: number): void
+}
+
+export type Ground = {
+  readonly plan: Plan
+  readonly rules: Rules
+  readonly members: Members
+  readonly hubLies: HubLies
+  readonly watch: Watch
+  now(): number
+  /** the program's own clock, which may be wrong */
+  time(code: string): Date
+  after(ms: number, life: Life, act: () => Promise<void> | void): void
+  step(life: Life, name: Step): void
+  send(from: string, to: string, message: Message): void
+  note(line: string): void
+  /** a number for a question or a publish, never given twice */
+  ref(): number
+  disk(code: string): Disk
+  mayRead(code: string, audience: string): boolean
+  /** all programs but the hub */
+  readonly codes: readonly string[]
+}
+
+/** One transaction: the program may die before the commit, and then none of it has happened. */
+export function transact(ground: Ground, life: Life, written: Step, committed: Step, writes: readonly (() => void)[]): void {
+  ground.step(life, written)
+  for (const write of writes) write()
+  ground.step(life, committed)
+}

@@ -1,0 +1,137 @@
+/** How an origin lies: it signs, with its own key, two things about its own logs that cannot both be true; or speaks for another. */
+import { digestOf } from '../../schemas/digest.ts'
+import { sealEnvelope, sealOpening } from '../../schemas/envelope.ts'
+import type { LogHead, LogId } from '../../schemas/log.ts'
+import type { ExchangeRecord } from '../../schemas/record.ts'
+import { sealHead } from '../../schemas/statements.ts'
+import { randomOf } from '../samples/random.ts'
+import { append, type DiskLog, type StoredEntry } from './disk.ts'
+import type { Ground } from './ground.ts'
+import { applyRecords, arrivalOf } from './holder.ts'
+import { HUB } from './members.ts'
+import { type Arrival, BROKER } from './network.ts'
+import type { Fault, NodeLie } from './plan.ts'
+import { bodyOf, contextOf, saltOf, storedOf } from './sealer.ts'
+
+type Telling = {
+  readonly ground: Ground
+  readonly who: string
+  readonly log: LogId
+  readonly on: DiskLog
+  readonly head: LogHead
+  /** an entry that was sealed, chosen by the plan */
+  readonly some: StoredEntry
+  readonly one: string
+  readonly salt: string
+  readonly records: readonly ExchangeRecord[]
+}
+
+const headBefore = ({ on, some }: Telling): LogHead | null => {
+  const before = on.entries[on.entries.indexOf(some) - 1]
+  return before === undefined || some.kind === 'epoch' ? null : before.entry
+}
+
+async function forge({ ground, who, log, salt, records }: Telling, previous: LogHead): Promise<Arrival> {
+  const sealed = await sealEnvelope(log, previous, records, { ...contextOf(ground, who), salt })
+  return arrivalOf(log, storedOf(sealed, null, previous, records))
+}
+
+function publish({ ground, who }: Telling, arrival: Arrival): void {
+  ground.send(who, BROKER, { kind: 'publish', ref: ground.ref(), id: digestOf(arrival.token), arrival })
+}
+/** As the answer to a question that nobody asked, or a file: it came under no subject. */
+function hand({ ground, who, one }: Telling, arrival: Arrival): void {
+  ground.send(who, one, { kind: 'entry', origin: who, seq: -1, arrival: { ...arrival, subject: null } })
+}
+
+async function announce({ ground, who, log }: Telling, at: LogHead, to: readonly string[], origin = who): Promise<void> {
+  const logs = [{ log: { ...log, origin }, head: at }]
+  const token = await sealHead(origin, log.audience, logs, [], { ...contextOf(ground, who) })
+  for (const reader of to) ground.send(who, reader, { kind: 'head', origin, audience: log.audience, token })
+}
+
+const everyone = ({ ground, who, log }: Telling): string[] => [
+  HUB,
+  ...ground.codes.filter(code => code !== who && ground.mayRead(code, log.audience)),
+]
+const falsified = (head: LogHead): LogHead => ({ epoch: head.epoch, seq: head.seq, digest: digestOf(`false/${head.digest}`) })
+const closed = ({ on, head }: Telling): LogHead | null =>
+  on.entries.findLast(({ entry }) => entry.epoch === head.epoch - 1)?.entry ?? null
+
+const LIES: { readonly [how in NodeLie]: (telling: Telling) => Promise<void> } = {
+  'second entry': async telling => {
+    const before = headBefore(telling)
+    if (before !== null) publish(telling, await forge(telling, before))
+  },
+  'second entry to one': async telling => {
+    const before = headBefore(telling)
+    if (before !== null) hand(telling, await forge(telling, before))
+  },
+  'second next entry to one': async telling => hand(telling, await forge(telling, telling.head)),
+  'broken chain': async telling => publish(telling, await forge(telling, falsified(telling.head))),
+  'head with another digest': async telling => announce(telling, falsified(telling.some.entry), everyone(telling)),
+  'head with another digest to one': async telling => announce(telling, falsified(telling.some.entry), [telling.one]),
+  'false epoch': async telling => {
+    const { ground, who, log, head, some } = telling
+    if (some.entry.epoch !== head.epoch) return
+    const closing = { epoch: some.entry.epoch, seq: some.entry.seq, digest: some.entry.digest }
+    const sealed = await sealOpening(log, head.epoch + 1, closing, contextOf(ground, who))
+    publish(telling, arrivalOf(log, storedOf(sealed, closing, null, [])))
+  },
+  'entry behind the end of an epoch': async telling => {
+    const before = closed(telling)
+    if (before !== null) publish(telling, await forge(telling, before))
+  },
+  'head behind the end of an epoch': async telling => {
+    const before = closed(telling)
+    if (before !== null) await announce(telling, falsified({ ...before, seq: before.seq + 2 }), everyone(telling))
+  },
+  'version counted back': async ({ ground, who, on, log, head, salt, records }) => {
+    // Signed, chained and committed, and allowed to stand: what a record says of its version is its origin's to say.
+    const [key, row] = [...on.rows].at(-1) ?? []
+    if (key === undefined || row === undefined) return
+    const back = records.map(record => ({ ...record, key, ver: Math.max(1, row.ver - 1) }))
+    const sealed = await sealEnvelope(log, head, back, { ...contextOf(ground, who), salt })
+    const stored = storedOf(sealed, null, head, back)
+    append(on, stored)
+    applyRecords(ground, on, stored.entry, back)
+    ground.watch.sealed(who, stored, log)
+  },
+  'head of another': async telling => {
+    const { ground, who } = telling
+    const other = ground.plan.origins.find(code => code !== who)
+    if (other !== undefined) await announce(telling, falsified({ ...telling.head, epoch: 1, seq: 1 }), everyone(telling), other)
+  },
+  'entry of another': async telling => {
+    const { ground, who, log, salt, records } = telling
+    const origin = ground.plan.origins.find(code => code !== who)
+    if (origin === undefined) return
+    const at = { epoch: 1, seq: 0, digest: digestOf('somewhere') }
+    const sealed = await sealEnvelope({ ...log, origin }, at, records, { ...contextOf(ground, who), salt })
+    hand(telling, arrivalOf({ ...log, origin }, storedOf(sealed, null, at, records)))
+  },
+}
+
+export async function tellLie(ground: Ground, fault: Fault & { kind: 'node lies' }): Promise<void> {
+  const logs = [...ground.disk(fault.who).logs.values()].filter(({ log, head }) => log.origin === fault.who && head !== null)
+  const random = randomOf(ground.plan.seed, 'node lie', fault.how, fault.at)
+  const on = logs[fault.n % Math.max(1, logs.length)]
+  if (on === undefined || on.head === null) return ground.note(`${fault.who} has nothing to lie about`)
+  const some = on.entries[random.integer(0, on.entries.length - 1)]
+  if (some === undefined) return
+  const readers = [HUB, ...ground.codes.filter(code => code !== fault.who && ground.mayRead(code, on.log.audience))]
+  const one = readers[random.integer(0, readers.length - 1)] ?? HUB
+  const text = `lie-${fault.at}`
+  const records: ExchangeRecord[] = [
+    {
+      key: `k${random.integer(1, 4)}`,
+      op: 'put',
+      ver: 9,
+      at: '2026-01-01T00:00:00Z',
+      platform: 'P1',
+      body: bodyOf(on.log.dataset, text),
+    },
+  ]
+  ground.note(`${fault.who} lies: ${fault.how}`)
+  await LIES[fault.how]({ ground, who: fault.who, log: on.log, on, head: on.head, some, one, salt: saltOf(ground, text), records })
+}

@@ -1,0 +1,10 @@
+/** What a virtual program does in one life. */
+import type { Message } from './network.ts'
+import type { Operation } from './plan.ts'
+
+export type Role = {
+  start(): void
+  deliver(from: string, message: Message): Promise<void>
+  /** Writes at an origin; false when it cannot now, and the writer comes again. */
+  submit(operation: Operation): Promise<boolean>
+}

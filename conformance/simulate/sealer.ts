@@ -1,0 +1,107 @@
+/** What an operation becomes at its origin: decided against the own replica, sealed, and committed with its effect at once. */
+
+import { cutBatch, type SealContext, type SealedEntry, sealEnvelope, sealOpening } from '../../schemas/envelope.ts'
+import type { EnvelopeClaims } from '../../schemas/generated/envelope.ts'
+import type { ChainEntry, LogHead, LogId } from '../../schemas/log.ts'
+import type { ExchangeRecord, JsonObject } from '../../schemas/record.ts'
+import { randomOf } from '../samples/random.ts'
+import { append, type DiskLog, logOn, type StoredEntry } from './disk.ts'
+import { type Ground, type Life, transact } from './ground.ts'
+import { applyRecords } from './holder.ts'
+import { FED, signerOf } from './members.ts'
+import type { Operation } from './plan.ts'
+
+const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+
+export const contextOf = (ground: Ground, code: string): SealContext => ({
+  fed: FED,
+  mem: ground.members.membership.position,
+  signer: signerOf(ground.members, code),
+  now: ground.time(code),
+})
+
+/** Salt is randomness to the product; here it hangs on the seed and the place, like everything else. */
+export const saltOf = (ground: Ground, ...name: readonly (string | number)[]): string =>
+  randomOf(ground.plan.seed, 'salt', ...name).text(BASE64URL, 22)
+
+export function bodyOf(dataset: string, text: string): JsonObject {
+  if (dataset === 'entity')
+    return { name: text, code: '1', code_verdict: { kind: 'other', outer: 'unreadable', inner: 'unreadable' } }
+  const pseudonym = Buffer.from(text.padEnd(17, '.')).toString('base64url').slice(0, 22)
+  return { pseudonym, classes: [{ code: 'A01', level: '1' }], main_class: 'A01', region: '530000', available: true }
+}
+
+export function storedOf(
+  sealed: SealedEntry,
+  closing: LogHead | null,
+  previous: LogHead | null,
+  records: readonly ExchangeRecord[],
+): StoredEntry {
+  const { epoch, seq, digest } = sealed
+  const entry: ChainEntry =
+    sealed.body === null
+      ? { epoch, seq, digest, kind: 'opening', closing }
+      : { epoch, seq, digest, kind: 'envelope', previous: previous?.digest ?? '' }
+  const claims = JSON.parse(Buffer.from(sealed.token.split('.')[1] ?? '', 'base64url').toString('utf8')) as Partial<EnvelopeClaims>
+  return {
+    kind: sealed.body === null ? 'epoch' : 'envelope',
+    entry,
+    token: sealed.token,
+    body: sealed.body,
+    dig: claims.dig ?? null,
+    refusal: null,
+    records,
+  }
+}
+
+function decide({ dataset, what, keys, text }: Operation, on: DiskLog, ground: Ground): ExchangeRecord[] {
+  const at = new Date(Date.UTC(2026, 0, 1) + ground.now()).toISOString()
+  return [...new Set(keys)].flatMap((key): ExchangeRecord[] => {
+    const row = on.rows.get(key)
+    const ver = (row?.ver ?? 0) + 1
+    const common = { key, at, platform: 'P1', ver }
+    if (what === 'retract') return row === undefined || row.op === 'retract' ? [] : [{ ...common, op: 'retract', why: 'corrected' }]
+    const body = bodyOf(dataset, `${text}-${key}`)
+    return row?.op === 'put' && row.text === JSON.stringify(body) ? [] : [{ ...common, op: 'put', body }]
+  })
+}
+
+/** Returns the log that moved, or null when nothing had to be said. */
+export async function sealOperation(ground: Ground, life: Life, operation: Operation): Promise<LogId | null> {
+  const { code } = life
+  const log: LogId = { origin: code, dataset: operation.dataset, audience: operation.audience }
+  const on = logOn(ground.disk(code), log)
+  ground.step(life, 'seal: begun')
+  const context = contextOf(ground, code)
+  const entries: StoredEntry[] = []
+  let head = on.head
+  const push = (stored: StoredEntry): void => {
+    entries.push(stored)
+    head = { epoch: stored.entry.epoch, seq: stored.entry.seq, digest: stored.entry.digest }
+  }
+  if (operation.what === 'epoch') {
+    if (head === null || head.seq === 0) return null
+    push(storedOf(await sealOpening(log, head.epoch + 1, head, context), head, null, []))
+  } else {
+    const records = decide(operation, on, ground)
+    ground.step(life, 'seal: decided')
+    if (records.length === 0) return null
+    if (head === null) push(storedOf(await sealOpening(log, 1, null, context), null, null, []))
+    for (const batch of cutBatch(records)) {
+      const previous: LogHead | null = head
+      if (previous === null) throw new Error('a log without an opening')
+      const salt = saltOf(ground, code, previous.digest, operation.at)
+      push(storedOf(await sealEnvelope(log, previous, batch, { ...context, salt }), null, previous, batch))
+    }
+  }
+  ground.step(life, 'seal: sealed')
+  const writes = entries.flatMap(stored => [
+    () => append(on, stored),
+    () => {
+      if (stored.kind === 'envelope') applyRecords(ground, on, stored.entry, stored.records)
+      ground.watch.sealed(code, stored, log)
+    },
+  ])
+  transact(ground, life, 'seal: written', 'seal: committed', writes)
+  return log
+}

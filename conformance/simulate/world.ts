@@ -1,0 +1,258 @@
+/**
+ * One world: a plan run to its end on a virtual clock. Events happen one after another, and after each the invariants are checked at
+ * whoever acted; when the faults are over the world must heal. The same plan gives the same trace, byte for byte.
+ */
+import { createHash } from 'node:crypto'
+import { isExchangeError } from '../../schemas/errors.ts'
+import { type OpenedToken, openToken } from '../../schemas/opening.ts'
+import { createBroker } from './broker.ts'
+import { createClock } from './clock.ts'
+import { copyDisk, type Disk, emptyDisk } from './disk.ts'
+import { Crash, type Ground, type Life } from './ground.ts'
+import { createHubLies } from './hub-lies.ts'
+import { createHubRole } from './hub-role.ts'
+import { HUB, type Members, NATIONAL } from './members.ts'
+import { BROKER, createNetwork, type Message } from './network.ts'
+import { tellLie } from './node-lies.ts'
+import { createNodeRole } from './node-role.ts'
+import { createOracle, type Invariant, Violation } from './oracle.ts'
+import { codesOf, type Fault, HEALED_BY_MS, type Operation, type Plan, TROUBLE_MS } from './plan.ts'
+import type { Role } from './role.ts'
+import { RULES, type Rules } from './rules.ts'
+
+export type Result = {
+  readonly seed: number
+  readonly violation: { readonly invariant: Invariant; readonly detail: string; readonly at: number } | null
+  readonly trace: readonly string[]
+  readonly digest: string
+  readonly events: number
+  readonly healedAt: number
+}
+
+const START = Date.UTC(2026, 0, 1)
+/** windows of trouble that began before its end are over by now */
+const CALM_MS = TROUBLE_MS + 25_000
+const AGAIN_MS = 700
+
+export async function runWorld(plan: Plan, members: Members, given: Rules = RULES): Promise<Result> {
+  const clock = createClock()
+  const trace: string[] = []
+  const note = (line: string): void => void trace.push(`${String(clock.now()).padStart(6)}  ${line}`)
+  const codes = codesOf(plan)
+  const disks = new Map<string, Disk>([HUB, ...codes].map(code => [code, emptyDisk()]))
+  const disk = (code: string): Disk => {
+    const found = disks.get(code)
+    if (found === undefined) throw new Error(`no disk ${code}`)
+    return found
+  }
+  const lives = new Map<string, { life: Life; role: Role }>()
+  const skew = new Map<string, number>()
+  const stepsDone = new Map<string, number>()
+  const mayRead = (code: string, audience: string): boolean => audience === 'all' || (audience === 'national' && code === NATIONAL)
+  const opening = remember(openToken)
+  const rules: Rules = {
+    ...given,
+    openToken: given.openToken === RULES.openToken ? opening : given.openToken,
+    openHead: rememberOne(given.openHead),
+    openReceipt: rememberOne(given.openReceipt),
+  }
+  const oracle = createOracle({
+    plan,
+    members,
+    disk,
+    mayRead,
+    open: (kind, token) => opening(kind, token, members.membership, null),
+  })
+  const hubLies = createHubLies(plan.seed, plan.faults, clock.now, note)
+  const network = createNetwork(plan.seed, plan.faults)
+  let refs = 0
+  let events = 0
+
+  function send(from: string, to: string, message: Message): void {
+    if (message.kind === 'head' && hubLies.withholdsHead(to)) return
+    const said =
+      message.kind === 'head'
+        ? { ...message, token: hubLies.headInstead(to, `${from}/${message.audience}/${to}`, message.token) }
+        : message
+    if (!broker.up()) return
+    for (const ms of network.fateOf(from, to, clock.now())) {
+      clock.at(clock.now() + ms, async () => {
+        if (!broker.up()) return
+        if (to === BROKER) return broker.take(from, said)
+        const program = lives.get(to)
+        if (program !== undefined) await run(program.life, () => program.role.deliver(from, said))
+      })
+    }
+  }
+
+  const broker = createBroker({
+    origins: plan.origins,
+    readers: origin => [HUB, ...codes.filter(code => code !== origin)],
+    mayRead,
+    isUp: reader => lives.get(reader)?.life.alive === true,
+    lies: hubLies,
+    now: clock.now,
+    at: clock.at,
+    send,
+    note,
+  })
+
+  const ground: Ground = {
+    plan,
+    rules,
+    members,
+    hubLies,
+    watch: oracle,
+    codes,
+    now: clock.now,
+    time: code => new Date(START + clock.now() + (skew.get(code) ?? 0)),
+    after: (ms, life, act) => clock.at(clock.now() + ms, () => run(life, act)),
+    step(life, name) {
+      const count = (stepsDone.get(`${life.code} ${name}`) ?? 0) + 1
+      stepsDone.set(`${life.code} ${name}`, count)
+      if (clock.now() > CALM_MS) return
+      for (const fault of plan.faults) {
+        if (fault.kind !== 'crash' || fault.who !== life.code || fault.step !== name || fault.nth !== count) continue
+        note(`${life.code} dies at "${name}"`)
+        throw new Crash(fault.downMs)
+      }
+    },
+    send,
+    note,
+    ref: () => {
+      refs += 1
+      return refs
+    },
+    disk,
+    mayRead,
+  }
+
+  async function run(life: Life, act: () => Promise<void> | void): Promise<void> {
+    if (!life.alive) return
+    events += 1
+    try {
+      await act()
+    } catch (error) {
+      if (!(error instanceof Crash)) throw error
+      stop(life.code, error.downMs)
+    }
+    await oracle.check(life.code)
+  }
+
+  function start(code: string): void {
+    const life: Life = { code, alive: true }
+    const role = code === HUB ? createHubRole(ground, life, broker) : createNodeRole(ground, life, broker)
+    lives.set(code, { life, role })
+    clock.at(clock.now(), () => run(life, role.start))
+  }
+
+  function stop(code: string, downMs: number): void {
+    const program = lives.get(code)
+    if (program === undefined || !program.life.alive) return
+    program.life.alive = false
+    clock.at(clock.now() + downMs, () => {
+      if (lives.get(code)?.life.alive !== false) return
+      note(`${code} starts again`)
+      start(code)
+    })
+  }
+
+  function plannedFault(fault: Fault): void {
+    if (fault.kind === 'broker away') clock.at(fault.at, () => broker.goAway(fault.ms, fault.wiped))
+    else if (fault.kind === 'clock') {
+      clock.at(fault.at, () => {
+        skew.set(fault.who, (skew.get(fault.who) ?? 0) + fault.byMs)
+        note(`the clock of ${fault.who} jumps by ${fault.byMs} ms`)
+      })
+    } else if (fault.kind === 'restore') plannedRestore(fault)
+    else if (fault.kind === 'node lies') {
+      clock.at(fault.at, async () => {
+        const program = lives.get(fault.who)
+        if (program !== undefined) await run(program.life, () => tellLie(ground, fault))
+      })
+    } else if (fault.kind === 'partition') clock.at(fault.at, () => note(`${fault.who} is cut off for ${fault.ms} ms`))
+    else if (fault.kind === 'noise') clock.at(fault.at, () => note(`the network is bad for ${fault.ms} ms`))
+  }
+
+  function plannedRestore(fault: Fault & { kind: 'restore' }): void {
+    let backup = emptyDisk()
+    clock.at(fault.backupAt, () => {
+      backup = copyDisk(disk(fault.who))
+    })
+    const restore = (): void => {
+      if (clock.now() > CALM_MS) return
+      if (!oracle.mayRestore(fault.who)) return clock.at(clock.now() + AGAIN_MS, restore)
+      note(`${fault.who} loses its disk and is restored from a backup of ${fault.backupAt} ms`)
+      stop(fault.who, fault.downMs)
+      disks.set(fault.who, copyDisk(backup))
+      oracle.restored(fault.who)
+    }
+    clock.at(fault.at, restore)
+  }
+
+  function plannedOperation(operation: Operation, index: number): void {
+    const submit = async (): Promise<void> => {
+      const program = lives.get(operation.origin)
+      let accepted = false
+      if (program?.life.alive === true) {
+        await run(program.life, async () => {
+          accepted = await program.role.submit(operation)
+        })
+      }
+      if (accepted) return oracle.done(index)
+      clock.at(clock.now() + AGAIN_MS, submit)
+    }
+    clock.at(operation.at, submit)
+  }
+
+  for (const code of [HUB, ...codes]) start(code)
+  plan.faults.forEach(plannedFault)
+  plan.operations.forEach(plannedOperation)
+
+  let violation: Result['violation'] = null
+  let healedAt = 0
+  try {
+    for (let until = CALM_MS; healedAt === 0; until += 2000) {
+      while (await clock.next(until)) {}
+      const missing = oracle.unhealed()
+      if (missing === null) healedAt = until
+      else if (until > HEALED_BY_MS) throw new Violation('healed', missing)
+    }
+  } catch (error) {
+    if (!(error instanceof Violation)) throw error
+    violation = { invariant: error.invariant, detail: error.message, at: clock.now() }
+    note(`VIOLATION ${error.message}`)
+  }
+  return {
+    seed: plan.seed,
+    violation,
+    trace,
+    digest: createHash('sha256').update(trace.join('\n')).digest('hex'),
+    events,
+    healedAt,
+  }
+}
+
+/** Verdicts on a token hang on its text and the membership alone, so holders may share them; here membership never changes. */
+function remember(open: typeof openToken): typeof openToken {
+  const known = new Map<string, Promise<OpenedToken>>()
+  return (kind, compact, membership, subject) => {
+    const key = `${kind} ${subject === null ? '' : `${subject.origin}/${subject.dataset}/${subject.audience}`} ${compact}`
+    const made = known.get(key) ?? open(kind, compact, membership, subject)
+    known.set(key, made)
+    made.catch(error => isExchangeError(error))
+    return made
+  }
+}
+
+function rememberOne<Args extends readonly [string, ...unknown[]], Value>(
+  open: (...args: Args) => Promise<Value>,
+): (...args: Args) => Promise<Value> {
+  const known = new Map<string, Promise<Value>>()
+  return (...args) => {
+    const made = known.get(args[0]) ?? open(...args)
+    known.set(args[0], made)
+    made.catch(error => isExchangeError(error))
+    return made
+  }
+}

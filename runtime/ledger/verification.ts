@@ -1,0 +1,229 @@
+/**
+ * Re-hashes what stands in the database, so that an edited row shows: every token's digest and signature, the chain from the opening
+ * to the head, every body, the head of the log, the receipt. A log is read in one snapshot, entry by entry, so that work goes on
+ * meanwhile and memory stays bounded. What it finds is named by log, position and what was expected.
+ */
+import { type Kysely, sql, type Transaction } from 'kysely'
+import { tokenDigest } from '../../schemas/envelope.ts'
+import { isExchangeError } from '../../schemas/errors.ts'
+import { formatLogId, formatPosition, judgeChain, type LogHead, type LogId, type Position } from '../../schemas/log.ts'
+import type { Membership } from '../../schemas/membership.ts'
+import { openBytes, openToken } from '../../schemas/opening.ts'
+import { openReceipt } from '../../schemas/statements.ts'
+import { entriesAt } from './ledger.ts'
+import type { LedgerTables } from './tables.ts'
+
+/** What was compared, each with what it proves. */
+export const CHECKS = {
+  digest: 'the token has the digest that its row states',
+  token: 'the token is signed by its origin for this log and position',
+  chain: 'the entry follows the one before it',
+  body: 'the body has the digest that the token states',
+  refusal: 'the verdict on the entry is the one that its token earns',
+  head: 'the head of the log is its last entry',
+  receipt: "the receipt is the hub's and names what stands at its position",
+  record: 'the replica holds what the newest record of the ledger says',
+} as const
+export type CheckName = keyof typeof CHECKS
+
+export type Finding = {
+  readonly kind: 'finding'
+  readonly check: CheckName
+  readonly log: LogId
+  readonly position: Position | null
+  /** of a record */
+  readonly item?: number
+  readonly key?: string
+  readonly expected: string
+  readonly found: string
+}
+export type Progress =
+  | Finding
+  | { readonly kind: 'progress'; readonly log: LogId; readonly entries: number }
+  | { readonly kind: 'log'; readonly log: LogId; readonly entries: number; readonly records: number; readonly findings: number }
+  | { readonly kind: 'end'; readonly logs: number; readonly entries: number; readonly records: number; readonly findings: number }
+
+export type VerifiedLog = { readonly id: number; readonly log: LogId }
+
+/** Compares what a program derives from the ledger with the ledger, in the same snapshot; returns how many records it compared. */
+export type DerivedCheck = (trx: Transaction<LedgerTables>, log: VerifiedLog) => AsyncGenerator<Finding, number, undefined>
+
+type LogRow = {
+  epoch: number
+  seq: number
+  digest: string | null
+  receipt_epoch: number
+  receipt_seq: number
+  receipt_digest: string | null
+  receipt_token: string | null
+  last_epoch: number | null
+  last_seq: number | null
+  last_digest: string | null
+}
+
+/** entries read at once: at most 12 MiB of bodies */
+const CHUNK_ENTRIES = 16
+const PROGRESS_ENTRIES = 512
+
+export async function* verifyLedger(options: {
+  readonly db: Kysely<LedgerTables>
+  readonly membership: () => Membership
+  readonly own: string | null
+  readonly derived: DerivedCheck | null
+}): AsyncGenerator<Progress, void, undefined> {
+  const { db } = options
+  const total = { logs: 0, entries: 0, records: 0, findings: 0 }
+  const logs = await db.selectFrom('log').select(['id', 'origin', 'dataset', 'audience']).orderBy('id').execute()
+  for (const { id, ...log } of logs) {
+    const sum = { entries: 0, records: 0, findings: 0 }
+    const trx = await db.startTransaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute()
+    try {
+      for await (const one of verifyEntries(trx, { id, log }, options)) {
+        if (one.kind === 'finding') sum.findings += 1
+        else sum.entries = one.entries
+        yield one
+      }
+      if (options.derived !== null) {
+        const records = options.derived(trx, { id, log })
+        for (let step = await records.next(); ; step = await records.next()) {
+          if (step.done === true) {
+            sum.records = step.value
+            break
+          }
+          sum.findings += 1
+          yield step.value
+        }
+      }
+    } finally {
+      await trx.rollback().execute()
+    }
+    total.logs += 1
+    for (const name of ['entries', 'records', 'findings'] as const) total[name] += sum[name]
+    yield { kind: 'log', log, ...sum }
+  }
+  yield { kind: 'end', ...total }
+}
+
+async function* verifyEntries(
+  trx: Transaction<LedgerTables>,
+  { id, log }: VerifiedLog,
+  { membership, own }: { readonly membership: () => Membership; readonly own: string | null },
+): AsyncGenerator<Finding | (Progress & { readonly kind: 'progress' }), void, undefined> {
+  const finding = (check: CheckName, position: Position | null, expected: string, found: string): Finding => ({
+    kind: 'finding',
+    check,
+    log,
+    position,
+    expected,
+    found,
+  })
+  let before: LogHead | null = null
+  let entries = 0
+  for (;;) {
+    const rows = await readChunk(trx, id, before)
+    if (rows.length === 0) break
+    for (const row of rows) {
+      const at = { epoch: row.epoch, seq: row.seq }
+      for (const { check, expected, found } of await verifyEntry(row, log, before, membership())) {
+        yield finding(check, at, expected, found)
+      }
+      before = { ...at, digest: row.digest }
+      entries += 1
+      if (entries % PROGRESS_ENTRIES === 0) yield { kind: 'progress', log, entries }
+    }
+  }
+  yield { kind: 'progress', log, entries }
+  const { rows } = await sql<LogRow>`
+    SELECT log.*, last.epoch AS last_epoch, last.seq AS last_seq, last.digest AS last_digest FROM log
+    LEFT JOIN LATERAL (SELECT epoch, seq, digest FROM envelope WHERE log_id = log.id ORDER BY epoch DESC, seq DESC LIMIT 1) last ON true
+    WHERE log.id = ${id}`.execute(trx)
+  const state = rows[0]
+  if (state === undefined) return
+  const last = formatEnd(state.last_epoch, state.last_seq, state.last_digest)
+  const stated = formatEnd(state.epoch, state.seq, state.digest)
+  if (last !== stated) yield finding('head', { epoch: state.epoch, seq: state.seq }, last, stated)
+  if (log.origin === own && state.receipt_digest !== null) {
+    const at = { epoch: state.receipt_epoch, seq: state.receipt_seq }
+    const said = await receiptSays(state.receipt_token, log, membership())
+    const held = formatEnd(at.epoch, at.seq, (await entriesAt(trx, [{ logId: id, at }])).values().next().value?.digest ?? null)
+    const noted = formatEnd(at.epoch, at.seq, state.receipt_digest)
+    if (said !== noted) yield finding('receipt', at, said, noted)
+    else if (held !== noted) yield finding('receipt', at, noted, held)
+  }
+}
+
+const formatEnd = (epoch: number | null, seq: number | null, digest: string | null): string =>
+  epoch === null || seq === null || digest === null ? 'nothing' : `${formatPosition({ epoch, seq })} ${digest}`
+
+async function receiptSays(token: string | null, log: LogId, membership: Membership): Promise<string> {
+  if (token === null) return 'a signed receipt'
+  try {
+    const receipt = await openReceipt(token, membership)
+    if (formatLogId(receipt.log) !== formatLogId(log)) return `a receipt of ${formatLogId(log)}`
+    return formatEnd(receipt.head.epoch, receipt.head.seq, receipt.head.digest)
+  } catch (error) {
+    if (!isExchangeError(error)) throw error
+    return `a receipt that verifies (${error.code})`
+  }
+}
+
+type EntryRow = {
+  readonly epoch: number
+  readonly seq: number
+  readonly digest: string
+  readonly token: string
+  readonly encoding: string
+  readonly body: Buffer | null
+  readonly records: number
+  readonly refusal: string | null
+}
+
+const readChunk = (trx: Transaction<LedgerTables>, id: number, after: Position | null): Promise<EntryRow[]> =>
+  trx
+    .selectFrom('envelope')
+    .select(['epoch', 'seq', 'digest', 'token', 'encoding', 'body', 'records', 'refusal'])
+    .where('log_id', '=', id)
+    .where(sql<boolean>`(epoch, seq) > (${after?.epoch ?? 0}::int, ${after?.seq ?? -1}::bigint)`)
+    .orderBy('epoch')
+    .orderBy('seq')
+    .limit(CHUNK_ENTRIES)
+    .execute()
+
+type Fault = { readonly check: CheckName; readonly expected: string; readonly found: string }
+
+async function verifyEntry(row: EntryRow, log: LogId, before: LogHead | null, membership: Membership): Promise<Fault[]> {
+  const faults: Fault[] = []
+  const digest = tokenDigest(row.token)
+  if (digest !== row.digest) faults.push({ check: 'digest', expected: row.digest, found: digest })
+  const kind = row.seq === 0 ? 'epoch' : 'envelope'
+  const opened = await openToken(kind, row.token, membership, log).catch((error: unknown) => {
+    if (!isExchangeError(error)) throw error
+    return error
+  })
+  if (isExchangeError(opened)) return [...faults, { check: 'token', expected: CHECKS.token, found: opened.code }]
+  const { entry, claims } = opened
+  if (entry.epoch !== row.epoch || entry.seq !== row.seq) {
+    faults.push({ check: 'token', expected: `a token for ${formatPosition(row)}`, found: `one for ${formatPosition(entry)}` })
+  } else {
+    const verdict = judgeChain(before, entry, null)
+    const expected = `an entry that follows ${before === null ? 'nothing' : `${formatPosition(before)} ${before.digest}`}`
+    if (verdict !== 'next') faults.push({ check: 'chain', expected, found: verdict })
+  }
+  if (opened.refusal !== null && row.refusal === null) {
+    faults.push({ check: 'refusal', expected: opened.refusal.code, found: 'none' })
+  }
+  if (claims === null) {
+    if (row.body !== null) faults.push({ check: 'body', expected: 'no body', found: `${row.body.length} bytes` })
+    return faults
+  }
+  if (row.records !== claims.n) faults.push({ check: 'body', expected: `${claims.n} records`, found: `${row.records} records` })
+  const fault = await openBytes(claims, row.body ?? new Uint8Array(), row.encoding).then(
+    () => null,
+    (error: unknown) => {
+      if (!isExchangeError(error)) throw error
+      return error.code
+    },
+  )
+  if (fault !== null) faults.push({ check: 'body', expected: claims.dig, found: fault })
+  return faults
+}
