@@ -3,13 +3,21 @@
 import type { FastifyInstance } from 'fastify'
 import { type Kysely, sql } from 'kysely'
 import type { HealthCheck } from '../runtime/http/health.ts'
+import type { Operator } from '../runtime/http/operator.ts'
 import { buildServer } from '../runtime/http/server.ts'
+import { addBundleRoutes } from '../runtime/ledger/bundles.ts'
 import type { Follower } from '../runtime/ledger/follower.ts'
 import type { HeadListener } from '../runtime/ledger/heads.ts'
+import type { Outcome, Receiver } from '../runtime/ledger/receiver.ts'
+import { envelopeReleaser } from '../runtime/ledger/release.ts'
+import { addReleaseRoutes } from '../runtime/ledger/release-routes.ts'
 import { addLedgerRoutes } from '../runtime/ledger/routes.ts'
+import { verifyLedger } from '../runtime/ledger/verification.ts'
+import { addVerificationRoutes } from '../runtime/ledger/verification-routes.ts'
 import type { Logger } from '../runtime/log.ts'
 import type { Broker } from '../runtime/nats.ts'
 import type { Membership } from '../schemas/membership.ts'
+import type { HubEvents } from './events.ts'
 import type { StreamKeeper } from './ledger/streams.ts'
 import type { HubTables } from './tables.ts'
 
@@ -20,6 +28,10 @@ type Parts = {
   readonly streams: StreamKeeper
   readonly followers: readonly Follower[]
   readonly heads: HeadListener
+  readonly receiver: Receiver
+  readonly settled: (outcomes: readonly Outcome[]) => Promise<void>
+  readonly operator: Operator
+  readonly events: HubEvents
   readonly clock: () => Date
   readonly logger: Logger
 }
@@ -58,8 +70,16 @@ export async function buildHttp(parts: Parts): Promise<FastifyInstance> {
     logger,
     openapi: { title: 'Hutong hub', titleZh: '互通枢纽', version: '1.0.0' },
     checks,
+    // Bundles are large, and the operator's own programs are not counted among the anonymous.
+    requestTimeoutMs: 600_000,
+    rateLimit: { exempt: parts.operator.is },
   })
   addLedgerRoutes(server, { db, heads: () => parts.heads, own: null, clock: parts.clock })
+  const { receiver, settled, operator, events, clock } = parts
+  addBundleRoutes(server, { db, receiver, events, settled, operator })
+  addVerificationRoutes(server, { operator, verify: () => verifyLedger({ db, membership, own: null, derived: null }) })
+  const envelope = envelopeReleaser({ db, receiver, effect: null, settled })
+  addReleaseRoutes(server, { db, operator, clock, releasers: { envelope: () => envelope } })
   server.get('/v1/members', { schema: { summary: 'Members and their public keys', tags: ['membership'] } }, async () => {
     const { fed, position, members, hubKeys } = membership()
     return {

@@ -1,6 +1,7 @@
 /** The hub, composed: it reads every origin's stream, appends to its ledger, signs receipts, answers for ranges. */
 import { readFile } from 'node:fs/promises'
 import { listen } from '../runtime/http/listen.ts'
+import { readOperator } from '../runtime/http/operator.ts'
 import { readKeyFile } from '../runtime/key-file.ts'
 import { followOrigin } from '../runtime/ledger/follower.ts'
 import { listenHeads } from '../runtime/ledger/heads.ts'
@@ -43,6 +44,7 @@ export async function startHub(
     throw new ExchangeError('KEY_FILE_INVALID', `${config.keyFile}: its key is not the hub's in ${config.membershipFile}`)
   }
   const signer = createSigner(key.kid, SIGNING_ALGORITHM, key.privateKey)
+  const operator = await readOperator(config.operatorTokenFile)
   const store = undo.use(
     await openStore<HubTables>({
       program: 'hutong-hub',
@@ -87,7 +89,20 @@ export async function startHub(
   const followers = [...members.members.keys()].map(origin =>
     undo.use(followOrigin({ broker, origin, reader: HUB_READER, receiver, events, settled, repair: repairer.repair })),
   )
-  const server = await buildHttp({ db, membership, broker, streams, followers, heads, clock, logger })
+  const server = await buildHttp({
+    receiver,
+    settled,
+    operator,
+    events,
+    db,
+    membership,
+    broker,
+    streams,
+    followers,
+    heads,
+    clock,
+    logger,
+  })
   undo.defer(() => server.close())
   const url = await listen(server, { host: config.httpHost, port: config.httpPort })
   logger.info({ url, fed: members.fed, members: members.members.size, migrated: store.migrated }, 'hub is up')

@@ -6,6 +6,7 @@ import { readOperator } from '../runtime/http/operator.ts'
 import { readKeyFile } from '../runtime/key-file.ts'
 import { followOrigin } from '../runtime/ledger/follower.ts'
 import { type HeadListener, listenHeads } from '../runtime/ledger/heads.ts'
+import { readLogs } from '../runtime/ledger/ledger.ts'
 import { createReceiver, type Outcome } from '../runtime/ledger/receiver.ts'
 import { answerQuestions, askHeads, HUB } from '../runtime/ledger/repair.ts'
 import { startRepairer } from '../runtime/ledger/repairer.ts'
@@ -26,6 +27,7 @@ import { startPublisher } from './ledger/publisher.ts'
 import { startRestoration } from './ledger/restoration.ts'
 import { createSealer } from './ledger/sealer.ts'
 import { NODE_MIGRATIONS } from './migrations/migrations.ts'
+import { keepFreshness } from './replica/freshness.ts'
 import { replicator } from './replica/replicator.ts'
 import { startMonthlyFigure } from './statistics/monthly-figure.ts'
 import type { NodeTables } from './tables.ts'
@@ -124,9 +126,38 @@ export async function startNode(
   )
   if (member.kind === 'national') undo.use(startMonthlyFigure({ db: ledger, own, sealer, membership, heads, clock, events }))
 
+  const freshness = undo.use(
+    keepFreshness({
+      own,
+      membership,
+      heads,
+      readLogs: () => readLogs(ledger),
+      async ask(log) {
+        for (const token of await askHeads(broker, log.origin, own)) await heads().take(token)
+        await repairer.repair(log)
+      },
+      clock,
+      failed: error => events.failed(own, error),
+    }),
+  )
   const spoolDir = join(config.dataDir, 'spool')
   const intake = { sealer, operator, spoolDir, maxBytes: config.ingestMaxBytes, events }
-  const server = await buildHttp({ db, own, membership, broker, publisher, restoration, followers, heads, intake, clock, logger })
+  const server = await buildHttp({
+    receiver,
+    settled,
+    freshness,
+    db,
+    own,
+    membership,
+    broker,
+    publisher,
+    restoration,
+    followers,
+    heads,
+    intake,
+    clock,
+    logger,
+  })
   undo.defer(() => server.close())
   const url = await listen(server, { host: config.httpHost, port: config.httpPort })
   logger.info({ url, fed: members.fed, migrated: store.migrated }, 'node is up')

@@ -4,19 +4,31 @@ import { type Kysely, sql } from 'kysely'
 import type { HealthCheck } from '../runtime/http/health.ts'
 import type { Operator } from '../runtime/http/operator.ts'
 import { buildServer } from '../runtime/http/server.ts'
+import { addBundleRoutes } from '../runtime/ledger/bundles.ts'
 import type { Follower } from '../runtime/ledger/follower.ts'
 import type { HeadListener } from '../runtime/ledger/heads.ts'
+import type { Outcome, Receiver } from '../runtime/ledger/receiver.ts'
+import { envelopeReleaser } from '../runtime/ledger/release.ts'
+import { addReleaseRoutes } from '../runtime/ledger/release-routes.ts'
 import { addLedgerRoutes } from '../runtime/ledger/routes.ts'
 import type { LedgerTables } from '../runtime/ledger/tables.ts'
+import { verifyLedger } from '../runtime/ledger/verification.ts'
+import { addVerificationRoutes } from '../runtime/ledger/verification-routes.ts'
 import type { Logger } from '../runtime/log.ts'
 import type { Broker } from '../runtime/nats.ts'
 import type { Membership } from '../schemas/membership.ts'
 import type { NodeEvents } from './events.ts'
+import { rowReleaser } from './intake/release.ts'
 import { addIntakeRoutes } from './intake/routes.ts'
+import type { IntakeTables } from './intake/tables.ts'
 import type { Publisher } from './ledger/publisher.ts'
 import type { Restoration } from './ledger/restoration.ts'
 import type { Sealer } from './ledger/sealer.ts'
+import type { FreshnessKeeper } from './replica/freshness.ts'
+import { recordReleaser } from './replica/release.ts'
+import { replicator } from './replica/replicator.ts'
 import { addReplicaRoutes } from './replica/routes.ts'
+import { verifyReplica } from './replica/verification.ts'
 import { addStatisticsRoutes } from './statistics/routes.ts'
 import type { NodeTables } from './tables.ts'
 
@@ -29,6 +41,9 @@ type Parts = {
   readonly restoration: Restoration
   readonly followers: readonly Follower[]
   readonly heads: () => HeadListener
+  readonly receiver: Receiver
+  readonly settled: (outcomes: readonly Outcome[]) => Promise<void>
+  readonly freshness: FreshnessKeeper
   readonly intake: {
     readonly sealer: Sealer
     readonly operator: Operator
@@ -93,6 +108,19 @@ export async function buildHttp(parts: Parts): Promise<FastifyInstance> {
   addLedgerRoutes(server, { db: ledger, heads, own, clock })
   addStatisticsRoutes(server, { db: ledger, own, membership, heads, clock })
   addIntakeRoutes(server, { db, origin: own, ...parts.intake, clock })
-  addReplicaRoutes(server, { db: ledger, own })
+  const { receiver, settled, intake } = parts
+  const { operator, sealer, events } = intake
+  const door = db.$pickTables<keyof IntakeTables>()
+  const envelope = envelopeReleaser({ db: ledger, receiver, effect: replicator, settled })
+  const record = recordReleaser(ledger)
+  addBundleRoutes(server, { db: ledger, receiver, events, settled, operator })
+  addVerificationRoutes(server, { operator, verify: () => verifyLedger({ db: ledger, membership, own, derived: verifyReplica }) })
+  addReleaseRoutes(server, {
+    db: ledger,
+    operator,
+    clock,
+    releasers: { envelope: () => envelope, record: () => record, row: mapping => rowReleaser({ db: door, sealer }, mapping) },
+  })
+  addReplicaRoutes(server, { db: ledger, own, freshness: parts.freshness })
   return server
 }

@@ -46,12 +46,12 @@ describe('a bundle', () => {
       const whole = ends.filter(end => end <= length)
       expect(items).toHaveLength(whole.length)
       if (ends.includes(length)) expect(error).toBeNull()
-      else
-        expect(error).toMatchObject({ code: 'BUNDLE_MALFORMED', detail: { entry: whole.length + 1, byte: whole.at(-1) ?? 0 } })
+      else expect(error).toMatchObject({ code: 'BUNDLE_MALFORMED', detail: { entry: whole.length + 1, byte: whole.at(-1) ?? 0 } })
     }
   })
 
-  const line = (text: string): Buffer => Buffer.concat([formatBundleEntry(ENTRIES[0] ?? { token: '', body: Buffer.alloc(0) }), Buffer.from(text)])
+  const line = (text: string): Buffer =>
+    Buffer.concat([formatBundleEntry(ENTRIES[0] ?? { token: '', body: Buffer.alloc(0) }), Buffer.from(text)])
   test.each([
     ['no length', `${token('envelope')}\n`],
     ['a length with a sign', `${token('envelope')} +1\nx`],

@@ -59,7 +59,8 @@ export async function* readBundle(chunks: AsyncIterable<Uint8Array>): AsyncGener
   let held = 0
   let start = 0
   let number = 1
-  let line: { readonly token: string; readonly kind: BundleItem['kind']; readonly size: number; readonly length: number } | null = null
+  let line: { readonly token: string; readonly kind: BundleItem['kind']; readonly size: number; readonly length: number } | null =
+    null
   const damaged = (expected: string): ExchangeError =>
     new ExchangeError('BUNDLE_MALFORMED', `entry ${number} at byte ${start}: expected ${expected}`, {
       detail: { entry: number, byte: start },

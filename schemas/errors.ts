@@ -54,6 +54,24 @@ export const ERRORS = {
     'The bundle is damaged from a stated entry on; the entries before it count.',
     '文件自所述条目起损坏；此前的条目有效。',
   ),
+  REDACTION_INVALID: row(
+    400,
+    false,
+    'The redaction changes something else than the bodies of the keys that it names.',
+    '该删除声明改动了所列键的内容以外的部分。',
+  ),
+  REDACTION_NOT_ALLOWED: row(
+    409,
+    false,
+    'Only retracted or superseded records may be erased.',
+    '仅已撤回或已被取代的记录可以删除。',
+  ),
+  BODY_REDACTED: row(
+    410,
+    true,
+    'The body was erased by a redaction; the redacted one is expected.',
+    '该内容已依声明删除，应提供删除后的内容。',
+  ),
   ENVELOPE_UNKNOWN: row(404, false, 'There is no envelope at this position here.', '此处该位置没有信封。'),
 
   // bodies and records

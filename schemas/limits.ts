@@ -3,6 +3,8 @@ export const LIMITS = {
   /** a compact JWT; an envelope's is about 700 bytes, a head's grows with the logs it names */
   tokenBytes: 256 * 1024,
   envelopeTokenBytes: 4096,
+  /** names at most every key of a batch; with an envelope and its body it still fits one message of the broker */
+  redactionTokenBytes: 192 * 1024,
   /** a body, plain and as sent; inflating stops here */
   bodyBytes: 768 * 1024,
   recordsPerEnvelope: 512,

@@ -111,26 +111,45 @@ function refusalOf(claims: EnvelopeClaims | EpochClaims, membership: Membership)
 }
 
 export type RefusedRecord = { readonly index: number; readonly key: string | null; readonly error: ExchangeError }
+export type ErasedRecord = Pick<ExchangeRecord, 'key' | 'ver' | 'at' | 'platform'> & { readonly index: number }
 export type OpenedBody = {
   readonly records: readonly (ExchangeRecord & { readonly index: number })[]
   readonly refused: readonly RefusedRecord[]
+  /** puts whose body a redaction took: their versions count, and there is nothing to show */
+  readonly erased: readonly ErasedRecord[]
   /** the whole batch cannot be read: its position is taken, nothing is applied */
   readonly refusal: ExchangeError | null
 }
 
-/** The plain body, compared with the digest that the envelope fixes. @throws BODY_DIGEST_MISMATCH, BODY_TOO_LARGE, BODY_ENCODING_UNKNOWN */
-export async function openBytes(claims: { readonly dig: Digest }, bytes: Uint8Array, encoding: string): Promise<Uint8Array> {
+/**
+ * The plain body, compared with the digest that the envelope fixes, or with that of the newest redaction of its position where one is
+ * known: what was erased is not taken again.
+ * @throws BODY_DIGEST_MISMATCH, BODY_TOO_LARGE, BODY_ENCODING_UNKNOWN, BODY_REDACTED (another holder may have the redacted one)
+ */
+export async function openBytes(
+  claims: { readonly dig: Digest },
+  bytes: Uint8Array,
+  encoding: string,
+  redaction: { readonly new: Digest } | null = null,
+): Promise<Uint8Array> {
   const plain = await decodeBody(bytes, encoding)
-  if (digestOf(plain, algorithmOfDigest(claims.dig)) !== claims.dig) {
+  const expected = redaction?.new ?? claims.dig
+  const found = digestOf(plain, algorithmOfDigest(expected))
+  if (found !== expected) {
+    if (redaction !== null && digestOf(plain, algorithmOfDigest(claims.dig)) === claims.dig) {
+      throw new ExchangeError('BODY_REDACTED', 'expected the body that the redaction of this position names')
+    }
     throw new ExchangeError('BODY_DIGEST_MISMATCH', 'expected the bytes whose digest stands in the envelope')
   }
   return plain
 }
 
+const NONE: ReadonlySet<string> = new Set()
+
 /** Reads a batch whose bytes were found right: what is wrong from here on, its origin has said. Never throws for its content. */
-export function openRecords(claims: EnvelopeClaims, plain: Uint8Array): OpenedBody {
+export function openRecords(claims: EnvelopeClaims, plain: Uint8Array, erasedKeys: ReadonlySet<string> = NONE): OpenedBody {
   const reading = readIJson(plain, LIMITS.jsonDepth)
-  const whole = (refusal: ExchangeError): OpenedBody => ({ records: [], refused: [], refusal })
+  const whole = (refusal: ExchangeError): OpenedBody => ({ records: [], refused: [], erased: [], refusal })
   const outside = reading.faults.find(fault => !/^\/records\/\d+(\/|$)/.test(fault.path))
   if (outside !== undefined)
     return whole(new ExchangeError('BODY_NOT_IJSON', `${outside.reason} at "${outside.path}"`, { detail: { rule: outside.rule } }))
@@ -146,12 +165,16 @@ export function openRecords(claims: EnvelopeClaims, plain: Uint8Array): OpenedBo
   const faultAt = new Map(reading.faults.map(fault => [Number(fault.path.split('/')[2]), fault]))
   const records: (ExchangeRecord & { index: number })[] = []
   const refused: RefusedRecord[] = []
+  const erased: ErasedRecord[] = []
   for (const [index, value] of (batch.records as JsonValue[]).entries()) {
-    const error = recordError(claims.ds, value, faultAt.get(index))
-    if (error === null) records.push({ ...(value as unknown as ExchangeRecord), index })
+    const error = recordError(claims.ds, value, faultAt.get(index), erasedKeys)
+    if (error === null && (value as { body?: JsonValue }).body === null) {
+      const { key, ver, at, platform } = value as unknown as ExchangeRecord
+      erased.push({ key, ver, at, platform, index })
+    } else if (error === null) records.push({ ...(value as unknown as ExchangeRecord), index })
     else refused.push({ index, key: keyOf(value), error })
   }
-  return { records, refused, refusal: null }
+  return { records, refused, erased, refusal: null }
 }
 
 const keyOf = (value: JsonValue): string | null => {
@@ -159,12 +182,20 @@ const keyOf = (value: JsonValue): string | null => {
   return typeof key === 'string' && key.isWellFormed() && !key.includes('\u0000') ? key.slice(0, 128) : null
 }
 
-function recordError(dataset: string, value: JsonValue, iJson: IJsonFault | undefined): ExchangeError | null {
+function recordError(
+  dataset: string,
+  value: JsonValue,
+  iJson: IJsonFault | undefined,
+  erasedKeys: ReadonlySet<string>,
+): ExchangeError | null {
   if (iJson !== undefined)
     return new ExchangeError('RECORD_NOT_IJSON', `${iJson.reason} at "${iJson.path}"`, { detail: { rule: iJson.rule } })
   const record = value as unknown as ExchangeRecord
   const body = record !== null && typeof record === 'object' && record.op === 'put' ? record.body : null
   const faults: readonly Fault[] = checkRecord(value)
+  // A body is null only where a redaction of this position says so.
+  if (faults.length === 0 && record.op === 'put' && body === null && !erasedKeys.has(record.key))
+    return new ExchangeError('RECORD_SCHEMA_INVALID', '/body: expected an object, or a redaction that names the key')
   const all = faults.length > 0 || body === null ? faults : checkBody(dataset as Parameters<typeof checkBody>[0], body, 'receiving')
   const [fault] = all
   if (fault === undefined) return null
@@ -175,4 +206,4 @@ function recordError(dataset: string, value: JsonValue, iJson: IJsonFault | unde
 
 /** True for faults that waiting or another copy can mend: nothing is quarantined for them. */
 export const isTransient = (error: unknown): boolean =>
-  isExchangeError(error) && (error.code === 'MEMBERSHIP_BEHIND' || error.code === 'LOG_GAP')
+  isExchangeError(error) && ['MEMBERSHIP_BEHIND', 'LOG_GAP', 'BODY_REDACTED'].includes(error.code)

@@ -16,6 +16,7 @@ import type { IndicatorBody } from './generated/indicator.ts'
 import type { Problem } from './generated/problem.ts'
 import type { ReceiptClaims } from './generated/receipt.ts'
 import type { WireRecord } from './generated/record.ts'
+import type { RedactionClaims } from './generated/redaction.ts'
 import type { TradeBody } from './generated/trade.ts'
 import type { TrustBody } from './generated/trust.ts'
 import envelope from './wire/envelope.schema.json' with { type: 'json' }
@@ -24,6 +25,7 @@ import head from './wire/head.schema.json' with { type: 'json' }
 import problem from './wire/problem.schema.json' with { type: 'json' }
 import receipt from './wire/receipt.schema.json' with { type: 'json' }
 import record from './wire/record.schema.json' with { type: 'json' }
+import redaction from './wire/redaction.schema.json' with { type: 'json' }
 
 /** A JSON Schema 2020-12 document, or a part of one. */
 export type JsonSchema = { readonly [keyword: string]: unknown }
@@ -43,12 +45,13 @@ type WireTypes = {
   problem: Problem
   receipt: ReceiptClaims
   record: WireRecord
+  redaction: RedactionClaims
 }
 type WireName = keyof WireTypes
 
 export const DATASET_SCHEMAS = { credit, entity, expert, indicator, trade, trust } as const satisfies {
   [name in OpenDatasetName]: JsonSchema
 }
-export const WIRE_SCHEMAS = { envelope, epoch, head, problem, receipt, record } as const satisfies {
+export const WIRE_SCHEMAS = { envelope, epoch, head, problem, receipt, record, redaction } as const satisfies {
   [name in WireName]: JsonSchema
 }

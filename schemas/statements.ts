@@ -51,11 +51,13 @@ export async function openReceipt(token: string, membership: Membership): Promis
 }
 
 export type LogAt = { readonly log: LogId; readonly head: LogHead }
+/** An own log in a head: `erased` counts its records erased by redactions so far. */
+export type OwnLogAt = LogAt & { readonly erased?: number }
 export type Head = {
   readonly origin: string
   readonly audience: string
   readonly issuedAt: Date
-  readonly logs: readonly LogAt[]
+  readonly logs: readonly OwnLogAt[]
   readonly held: readonly LogAt[]
   readonly token: string
 }
@@ -63,7 +65,7 @@ export type Head = {
 export async function sealHead(
   origin: string,
   audience: string,
-  logs: readonly LogAt[],
+  logs: readonly OwnLogAt[],
   held: readonly LogAt[],
   context: { fed: string; mem: number; signer: Signer; now: Date },
 ): Promise<string> {
@@ -73,7 +75,13 @@ export async function sealHead(
     aud: audience,
     iat: seconds(context.now),
     mem: context.mem,
-    logs: logs.map(({ log, head }) => ({ ds: log.dataset, ep: head.epoch, seq: head.seq, dig: head.digest })),
+    logs: logs.map(({ log, head, erased = 0 }) => ({
+      ds: log.dataset,
+      ep: head.epoch,
+      seq: head.seq,
+      dig: head.digest,
+      ...(erased === 0 ? {} : { red: erased }),
+    })),
     held: held.map(({ log, head }) => ({
       org: log.origin,
       ds: log.dataset,
@@ -98,6 +106,7 @@ export async function openHead(token: string, membership: Membership): Promise<H
     logs: claims.logs.map(at => ({
       log: { origin: claims.iss, dataset: at.ds, audience: claims.aud },
       head: { epoch: at.ep, seq: at.seq, digest: at.dig },
+      erased: at.red ?? 0,
     })),
     held: claims.held.map(at => ({
       log: { origin: at.org, dataset: at.ds, audience: at.aud },

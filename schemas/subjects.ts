@@ -38,10 +38,10 @@ export const ALL_HEADS = 'head.>'
 /** The hub's receipts to one origin. */
 export const receiptSubject = (origin: string): string => `receipt.${token(origin)}`
 /**
- * Questions of one program to another: `range` for entries of a log, `receipts` for the hub's, `standing` for where the asker's own
+ * Questions of one program to another: `range` for entries of a log, `redactions` for what was erased in it, `receipts` for the hub's, `standing` for where the asker's own
  * logs stand at the one asked, `heads` for the newest signed heads that it has heard. Both codes stand in the subject, so that the broker can hold each to its own.
  */
-export type QuestionKind = 'range' | 'receipts' | 'standing' | 'heads'
+export type QuestionKind = 'range' | 'redactions' | 'receipts' | 'standing' | 'heads'
 export const questionSubject = (holder: string, kind: QuestionKind, asker: string): string =>
   `ask.${token(holder)}.${kind}.${token(asker)}`
 export const questionFilter = (holder: string, kind: QuestionKind): string => `ask.${token(holder)}.${kind}.*`
@@ -54,6 +54,8 @@ export const inboxPrefix = (program: string): string => `_INBOX_${token(program)
 export const HEADERS = {
   envelope: 'Hutong-Envelope',
   epoch: 'Hutong-Epoch',
+  /** alone: a redaction and the new body; beside an envelope: the body is the redacted one */
+  redaction: 'Hutong-Redaction',
   encoding: 'Content-Encoding',
   code: 'Hutong-Code',
   end: 'Hutong-End',

@@ -14,6 +14,7 @@ export const TOKEN_TYPES = {
   epoch: 'hutong-epoch+jwt',
   receipt: 'hutong-receipt+jwt',
   head: 'hutong-head+jwt',
+  redaction: 'hutong-redaction+jwt',
 } as const
 export type TokenKind = keyof typeof TOKEN_TYPES
 
@@ -36,6 +37,14 @@ export function createSigner(kid: string, alg: string, key: CryptoKey): Signer {
   }
 }
 
+const TOKEN_BYTES: { readonly [kind in TokenKind]: number } = {
+  envelope: LIMITS.envelopeTokenBytes,
+  epoch: LIMITS.tokenBytes,
+  receipt: LIMITS.tokenBytes,
+  head: LIMITS.tokenBytes,
+  redaction: LIMITS.redactionTokenBytes,
+}
+
 const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/
 const HEADER_MEMBERS = new Set(['alg', 'typ', 'kid'])
 
@@ -52,7 +61,7 @@ function decodePart(part: string): Buffer {
  * @throws TOKEN_TOO_LARGE, TOKEN_MALFORMED, TOKEN_HEADER_FORBIDDEN, TOKEN_TYPE_FOREIGN, TOKEN_ALGORITHM_REFUSED
  */
 export function parseToken(compact: string, kind: TokenKind): ParsedToken {
-  const limit = kind === 'envelope' ? LIMITS.envelopeTokenBytes : LIMITS.tokenBytes
+  const limit = TOKEN_BYTES[kind]
   if (compact.length > limit) throw new ExchangeError('TOKEN_TOO_LARGE', `expected at most ${limit} bytes, got ${compact.length}`)
   if (!COMPACT.test(compact)) throw new ExchangeError('TOKEN_MALFORMED', 'expected three base64url parts with dots between them')
   const [headerPart = '', claimsPart = '', signaturePart = ''] = compact.split('.')

@@ -13,7 +13,7 @@ import { DATASET_SCHEMAS, type JsonSchema, WIRE_SCHEMAS } from './schema-files.t
 import { openSchema } from './schema-parts.ts'
 
 export type { Fault } from './faults.ts'
-export type ClaimsKind = 'envelope' | 'epoch' | 'receipt' | 'head'
+export type ClaimsKind = 'envelope' | 'epoch' | 'receipt' | 'head' | 'redaction'
 export type BodyMode = 'sealing' | 'receiving'
 
 const VALID: readonly Fault[] = Object.freeze([])

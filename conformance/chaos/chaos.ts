@@ -10,7 +10,7 @@ import { parseMembership } from '../../schemas/membership.ts'
 import { type Federation, type Route, startFederation } from '../federation/federation.ts'
 import { DEMO_MEMBERS, type MemberPlan } from '../federation/members.ts'
 import type { ProgramEvent } from '../federation/programs.ts'
-import { randomOf } from '../samples/random.ts'
+import { type Random, randomOf } from '../samples/random.ts'
 import { type Card, deal, FAULTS, type Ground } from './faults.ts'
 import { behind, type Holders, type OwnLog, openHolders, ownLogs } from './holders.ts'
 import { judge } from './judgement.ts'
@@ -25,6 +25,8 @@ export type ChaosOptions = {
   readonly minutes: number
   /** names of faults, all of them unless said, optionally with a target: `kill hub` */
   readonly only?: readonly string[]
+  /** these series and no others, each of faults with their targets, instead of dealt ones */
+  readonly script?: readonly (readonly string[])[]
   readonly members?: readonly MemberPlan[]
   /** nodes that are given numbered records */
   readonly loaded?: readonly string[]
@@ -39,6 +41,7 @@ const RECOVER_WITHIN_MS = 240_000
 const SETTLE_WITHIN_MS = 300_000
 const CALM_MS = 3000
 const LOOK_MS = 250
+const TELL_EVERY_MS = 5000
 const TOGETHER_MAX = 3
 const TOUCHES_STORE = new Set(['flip', 'zero', 'wipe', 'full'])
 
@@ -123,8 +126,13 @@ export async function runChaos(options: ChaosOptions): Promise<Summary> {
   async function untilRecovered(withinMs: number): Promise<string[]> {
     const end = performance.now() + withinMs
     let goal: readonly OwnLog[] | null = null
+    let tellAt = performance.now() + TELL_EVERY_MS
     for (;;) {
       const late = await missing()
+      if (late.length > 0 && performance.now() > tellAt) {
+        said(`          still: ${late.slice(0, 3).join('; ')}${late.length > 3 ? ` and ${late.length - 3} more` : ''}`)
+        tellAt += TELL_EVERY_MS
+      }
       if (late.length === 0 || signal.aborted || performance.now() > end) return signal.aborted ? [] : late
       await delay(LOOK_MS)
     }
@@ -174,26 +182,14 @@ export async function runChaos(options: ChaosOptions): Promise<Summary> {
   const cards = deal(ground, chosen(options.only), random)
   const startedAt = performance.now()
   const end = startedAt + options.minutes * 60_000
-  let kept: Card | null = null
-  while (performance.now() < end && !signal.aborted) {
-    const count = random.chance(0.5) ? 1 : random.integer(2, TOGETHER_MAX)
-    const group: Card[] = []
-    while (group.length < count) {
-      const card: Card = kept ?? wanted(cards, options.only)
-      kept = null
-      if (TOUCHES_STORE.has(card.row.name) && group.some(one => TOUCHES_STORE.has(one.row.name))) {
-        kept = card
-        break
-      }
-      group.push(card)
-    }
+  const plan = options.script === undefined ? dealt(cards, options.only, random) : scripted(options.script, random)
+  for (const { group, gaps } of plan) {
+    if (signal.aborted || (options.script === undefined && performance.now() >= end)) break
     const left = Math.max(0, end - performance.now())
     status(`${Math.ceil(left / 1000)} s left, ${loaders.reduce((sum, one) => sum + one.count(), 0)} versions sealed`)
-    await series(
-      group,
-      group.map(() => random.integer(0, 4000)),
-    )
+    await series(group, gaps)
   }
+  while (performance.now() < end && !signal.aborted) await delay(LOOK_MS)
 
   const flippedBits = [...proxies.values()].reduce((sum, proxy) => sum + proxy.flipped(), 0)
   for (const proxy of proxies.values()) proxy.change({ kind: 'clear' })
@@ -240,6 +236,42 @@ function wanted(cards: Generator<Card, never>, only: readonly string[] | undefin
     if (only === undefined || only.includes(card.row.name) || only.includes(`${card.row.name} ${card.target}`)) return card
   }
   throw new RangeError(`expected faults and targets that there are, got ${only?.join(', ')}`)
+}
+
+type Series = { readonly group: readonly Card[]; readonly gaps: readonly number[] }
+
+const gapsOf = (group: readonly Card[], random: Random): number[] =>
+  group.map((_, index) => (index === 0 ? 0 : random.integer(0, 4000)))
+
+/** One fault or several at once, never two of the same disk. */
+function* dealt(cards: Generator<Card, never>, only: readonly string[] | undefined, random: Random): Generator<Series, never> {
+  let kept: Card | null = null
+  for (;;) {
+    const count = random.chance(0.5) ? 1 : random.integer(2, TOGETHER_MAX)
+    const group: Card[] = []
+    while (group.length < count) {
+      const card: Card = kept ?? wanted(cards, only)
+      kept = null
+      if (TOUCHES_STORE.has(card.row.name) && group.some(one => TOUCHES_STORE.has(one.row.name))) {
+        kept = card
+        break
+      }
+      group.push(card)
+    }
+    yield { group, gaps: gapsOf(group, random) }
+  }
+}
+
+function* scripted(script: readonly (readonly string[])[], random: Random): Generator<Series, void> {
+  for (const names of script) {
+    const group = names.map(name => {
+      const [fault, target = ''] = name.split(' ')
+      const row = FAULTS.find(one => one.name === fault)
+      if (row === undefined) throw new RangeError(`expected a fault and its target, got ${name}`)
+      return { row, target }
+    })
+    yield { group, gaps: gapsOf(group, random) }
+  }
 }
 
 function groundOf(

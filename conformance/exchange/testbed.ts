@@ -11,7 +11,6 @@ import { type Hub, startHub } from '../../hub/hub.ts'
 import { readConfig as readNodeConfig } from '../../node/config.ts'
 import { type ExchangeNode, startNode } from '../../node/exchange-node.ts'
 import type { NodeTables } from '../../node/tables.ts'
-import { startBroker } from '../../runtime/broker/launcher.ts'
 import { resolveBroker } from '../../runtime/broker/resolver.ts'
 import { readKeyFile } from '../../runtime/key-file.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
@@ -24,8 +23,10 @@ import { type Membership, parseMembership } from '../../schemas/membership.ts'
 import type { JsonValue } from '../../schemas/record.ts'
 import { createSigner, type Signer } from '../../schemas/tokens.ts'
 import { brokerUsers } from '../federation/broker-users.ts'
+import { databaseName, givenServer } from '../federation/databases.ts'
 import type { MemberPlan } from '../federation/members.ts'
 import { prepareSecrets, writeOwnerOnly } from '../federation/secrets.ts'
+import { type Brokers, startBrokers } from './brokers.ts'
 
 export const PLANS: readonly MemberPlan[] = [
   { code: '530000', kind: 'province', zh: '云南', en: 'Yunnan', writes: ['entity', 'trade', 'credit'] },
@@ -35,6 +36,7 @@ export const PLANS: readonly MemberPlan[] = [
 
 export type Testbed = AsyncDisposable & {
   readonly hub: Hub
+  readonly brokers: Brokers
   node(code: string): ExchangeNode
   stopNode(code: string): Promise<void>
   startNode(code: string): Promise<ExchangeNode>
@@ -49,7 +51,10 @@ export type Testbed = AsyncDisposable & {
   token(program: string): Promise<string>
 }
 
-export async function startTestbed(): Promise<Testbed> {
+/** `HUTONG_TEST_BROKERS=3` runs every suite on a cluster; `DATABASE_URL` (a superuser's) runs it on a server of one's own. */
+const BROKERS = process.env.HUTONG_TEST_BROKERS === '3' ? 3 : 1
+
+export async function startTestbed(brokerCount: 1 | 3 = BROKERS): Promise<Testbed> {
   await using undo = new AsyncDisposableStack()
   const home = await mkdtemp(join(tmpdir(), 'hutong-testbed-'))
   undo.defer(() => rm(home, { recursive: true, force: true }))
@@ -57,20 +62,21 @@ export async function startTestbed(): Promise<Testbed> {
   await chmod(home, 0o755)
   const secrets = await prepareSecrets(home, PLANS)
   const programs = ['hub', ...PLANS.map(plan => plan.code)]
-  const postgres = undo.use(await startPostgres({ dataDir: join(home, 'postgres') }))
+  const given = process.env.DATABASE_URL
+  const postgres = given === undefined ? undo.use(await startPostgres({ dataDir: join(home, 'postgres') })) : givenServer(given)
   const urls = new Map<string, string>()
   const passwords = new Map<string, string>()
   for (const name of programs) {
-    urls.set(name, await postgres.createDatabase(`hutong_${name}`, `hutong_${name}`, await secrets.password(`database-${name}`)))
+    const database = databaseName(secrets.fed, name)
+    urls.set(name, await postgres.createDatabase(database, database, await secrets.password(`database-${name}`)))
     passwords.set(name, await secrets.password(`broker-${name}`))
     await writeOwnerOnly(secrets.brokerCredentialsFile(name), JSON.stringify({ user: name, password: passwords.get(name) }))
   }
   const { path: binary } = await resolveBroker({
     cacheDir: join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'hutong'),
   })
-  const server = undo.use(
-    await startBroker({ binary, dataDir: join(home, 'broker'), users: brokerUsers(PLANS, name => passwords.get(name) ?? '') }),
-  )
+  const users = brokerUsers(PLANS, name => passwords.get(name) ?? '')
+  const server = undo.use(await startBrokers(brokerCount, { binary, home, users }))
   const logger = createLogger({ program: 'test', level: process.env.HUTONG_TEST_LOG === undefined ? 'silent' : 'debug' })
   const signal = new AbortController().signal
   const common = (prefix: string, program: string) => ({
@@ -81,8 +87,12 @@ export async function startTestbed(): Promise<Testbed> {
     [`${prefix}BROKER_CREDENTIALS_FILE`]: secrets.brokerCredentialsFile(program),
     [`${prefix}DATA_DIR`]: join(home, 'data', program),
   })
+  const replicas = { HUTONG_HUB_STREAM_REPLICAS: String(server.replicas) }
   const startOneHub = (): Promise<Hub> => {
-    const env = { ...common('HUTONG_HUB_', 'hub'), HUTONG_HUB_OPERATOR_TOKEN_FILE: secrets.operatorTokenFile('hub') }
+    const env = {
+      ...{ ...common('HUTONG_HUB_', 'hub'), ...replicas },
+      HUTONG_HUB_OPERATOR_TOKEN_FILE: secrets.operatorTokenFile('hub'),
+    }
     return startHub(readHubConfig(env), { logger, signal })
   }
   const startOneNode = (code: string): Promise<ExchangeNode> => {
@@ -114,6 +124,7 @@ export async function startTestbed(): Promise<Testbed> {
   const connections = undo.use(new AsyncDisposableStack())
   const held = undo.move()
   return {
+    brokers: server,
     get hub() {
       if (hub === null) throw new Error('the hub is stopped')
       return hub

@@ -115,7 +115,9 @@ export function createHolder(
     const good = opened.filter(one => one.error === null)
     const arriving = good.map(one => ({ log: one.token.log, entry: one.token.entry, token: one.arrival.token }))
     const settlement = rules.settle(await heldOf(good), arriving)
-    const verdicts = new Map<Opened, Verdict | undefined>(good.map((one, index) => [one, settlement.verdicts[index]]))
+    const verdicts = new Map<Opened, Verdict | undefined>(
+      good.map((one, index) => [one, behindClosing(one, good, settlement.verdicts[index])]),
+    )
     ground.step(life, 'receive: settled')
     const ledger: (() => void)[] = []
     const effects: (() => void)[] = []
@@ -131,6 +133,20 @@ export function createHolder(
     for (const [index, one] of opened.entries())
       if (one.error === null && outcomes[index]?.kind !== 'gap') ground.watch.settled(code, one.token)
     return outcomes
+  }
+
+  /** A repeat of nothing that is held: the opening of the next epoch, here or in the same group, may speak against it. */
+  function behindClosing(one: Good, group: readonly Good[], verdict: Verdict | undefined): Verdict | undefined {
+    const { log, entry } = one.token
+    const on = logOn(disk(), log)
+    if (verdict?.kind !== 'duplicate' || entryAt(on, entry) !== null) return verdict
+    const held = entryAt(on, { epoch: entry.epoch + 1, seq: 0 })
+    const fresh = group.find(
+      ({ token }) => formatLogId(token.log) === formatLogId(log) && token.entry.epoch === entry.epoch + 1 && token.entry.seq === 0,
+    )
+    const after = held ?? (fresh === undefined ? null : { token: fresh.arrival.token, entry: fresh.token.entry })
+    const found = after === null ? null : { token: after.token, assertions: assertionsOfEntry(log, after.entry) }
+    return rules.judgeBehindClosing({ log, entry, token: one.arrival.token }, found) ?? verdict
   }
 
   function refuse(arrival: Arrival, error: ExchangeError, writes: (() => void)[]): Outcome {

@@ -163,7 +163,11 @@ export function createNodeRole(ground: Ground, life: Life, broker: Broker): Role
     const verdict = rules.judgeReceipt(receipt, own as Parameters<typeof rules.judgeReceipt>[1], earlier)
     if (verdict.kind !== 'old') ground.note(`${code} judges a receipt for ${id} ${formatPosition(receipt.head)}: ${verdict.kind}`)
     const writes: (() => void)[] = []
-    if (verdict.kind === 'take') writes.push(() => void (log.receipt = { head: receipt.head, token }))
+    if (verdict.kind === 'take') {
+      writes.push(() => {
+        log.receipt = { head: receipt.head, token }
+      })
+    }
     if (verdict.kind === 'convicts') {
       const proof = { statements: verdict.statements, reason: verdict.reason }
       const whom: string = verdict.whom

@@ -3,6 +3,7 @@
  * that a mutant is the same object with one function replaced. `order` holds the three decisions that are sequences of writes and
  * not functions: they are true in the product, and false in a mutant.
  */
+import { judgeBehindClosing } from '../../schemas/closing-rule.ts'
 import { isNewerHead, judgeHead, missingBehind } from '../../schemas/head-rule.ts'
 import { openBytes, openRecords, openToken } from '../../schemas/opening.ts'
 import { judgeReceipt } from '../../schemas/receipt-rule.ts'
@@ -18,6 +19,7 @@ export const RULES = {
   openReceipt,
   openHead,
   settle,
+  judgeBehindClosing,
   judgeHead,
   isNewerHead,
   missingBehind,

@@ -28,7 +28,7 @@ export function bodyOf(dataset: string, text: string): JsonObject {
   if (dataset === 'entity')
     return { name: text, code: '1', code_verdict: { kind: 'other', outer: 'unreadable', inner: 'unreadable' } }
   const pseudonym = Buffer.from(text.padEnd(17, '.')).toString('base64url').slice(0, 22)
-  return { pseudonym, classes: [{ code: 'A01', level: '1' }], main_class: 'A01', region: '530000', available: true }
+  return { pseudonym, classes: [{ code: 'A01', level: 1 }], main_class: 'A01', region: '530000', available: true }
 }
 
 export function storedOf(

@@ -181,7 +181,10 @@ export async function runWorld(plan: Plan, members: Members, given: Rules = RULE
     })
     const restore = (): void => {
       if (clock.now() > CALM_MS) return
-      if (!oracle.mayRestore(fault.who)) return clock.at(clock.now() + AGAIN_MS, restore)
+      if (!oracle.mayRestore(fault.who)) {
+        clock.at(clock.now() + AGAIN_MS, restore)
+        return
+      }
       note(`${fault.who} loses its disk and is restored from a backup of ${fault.backupAt} ms`)
       stop(fault.who, fault.downMs)
       disks.set(fault.who, copyDisk(backup))

@@ -8,14 +8,13 @@ import { pipeline } from 'node:stream/promises'
 import type { FastifyInstance } from 'fastify'
 import type { Kysely } from 'kysely'
 import { adapterNamed } from '../../adapters/adapters.ts'
-import { type Mapping, parseMapping } from '../../adapters/mapping.ts'
 import type { Operator } from '../../runtime/http/operator.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
-import { digestOf } from '../../schemas/digest.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import type { NodeEvents } from '../events.ts'
 import type { Sealer } from '../ledger/sealer.ts'
 import { ingest } from './ingest.ts'
+import { mappingOf, storeMapping } from './mappings.ts'
 import type { IntakeTables } from './tables.ts'
 
 const MAPPING_BYTES = 256 * 1024
@@ -50,23 +49,10 @@ export function addIntakeRoutes(
       schema: { summary: 'Stores a mapping file and names it by its digest', tags: ['intake'], consumes: ['application/yaml'] },
     },
     async ({ body }, reply) => {
-      parseMapping(body)
-      const digest = digestOf(body)
-      await db
-        .insertInto('mapping')
-        .values({ digest, content: body })
-        .onConflict(conflict => conflict.column('digest').doNothing())
-        .execute()
+      const digest = await storeMapping(db.$pickTables<keyof IntakeTables>(), body)
       return reply.code(201).send({ digest })
     },
   )
-
-  async function mappingOf(digest: string | undefined): Promise<Mapping | null> {
-    if (digest === undefined) return null
-    const row = await db.selectFrom('mapping').select('content').where('digest', '=', digest).executeTakeFirst()
-    if (row === undefined) throw new ExchangeError('MAPPING_INVALID', `expected a mapping stored here before, got ${digest}`)
-    return parseMapping(row.content)
-  }
 
   server.post<{ Params: { adapter: string }; Querystring: IngestQuery; Body: Readable }>(
     '/v1/ingest/:adapter',
@@ -90,7 +76,7 @@ export function addIntakeRoutes(
     },
     async ({ params, query, body }) => {
       const adapter = adapterNamed(params.adapter)
-      const mapping = await mappingOf(query.mapping)
+      const mapping = await mappingOf(db.$pickTables<keyof IntakeTables>(), query.mapping ?? null)
       await mkdir(options.spoolDir, { recursive: true, mode: 0o700 })
       const path = join(options.spoolDir, randomUUID())
       try {

@@ -1,13 +1,17 @@
 /**
  * What this node knows, of its own and of others: records of every dataset, each with its origin, the position of the envelope that
- * says it, and how far that was verified. Nothing unverified is ever applied, so there is nothing unverified to show.
+ * says it, how far that was verified, and how fresh it is. Nothing unverified is ever applied, so there is nothing unverified to show.
+ * What is older than its dataset's contract allows is marked, withheld or asked for again; a record that is not found counts as
+ * unknown, not as absent, while a log that may hold it is withheld.
  */
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import { type Kysely, sql } from 'kysely'
+import { readLogs } from '../../runtime/ledger/ledger.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { DATASETS, type OpenDatasetName } from '../../schemas/datasets/datasets.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import { replicaTable } from './datasets.ts'
+import { ageHeader, expired, type FreshnessKeeper, type LogFreshness } from './freshness.ts'
 
 type Row = {
   key: string
@@ -33,7 +37,7 @@ const kidOf = (token: string): string | null => {
   return header.kid ?? null
 }
 
-const shown = (row: Row, own: string) => ({
+const shown = (row: Row, own: string, log: LogFreshness | undefined) => ({
   key: row.key,
   op: row.op,
   ver: row.ver,
@@ -45,11 +49,13 @@ const shown = (row: Row, own: string) => ({
   position: { epoch: row.epoch, seq: row.seq, item: row.item },
   envelope: row.digest,
   verification: {
-    state: row.origin === own ? 'own' : 'verified',
+    // its origin has signed two histories: which of them is true, nobody can tell
+    state: log?.state.frozen === true ? 'disputed' : row.origin === own ? 'own' : 'verified',
     signer: row.origin,
     kid: kidOf(row.token),
     at: row.received_at.toISOString(),
   },
+  freshness: log?.freshness ?? null,
 })
 
 type Cursor = readonly [logId: number, key: string]
@@ -73,9 +79,25 @@ type ListQuery = { key?: string; region?: string; origin?: string; cursor?: stri
 
 export function addReplicaRoutes(
   server: FastifyInstance,
-  options: { readonly db: Kysely<LedgerTables>; readonly own: string },
+  options: { readonly db: Kysely<LedgerTables>; readonly own: string; readonly freshness: FreshnessKeeper },
 ): void {
   const { db, own } = options
+
+  /** The logs that an answer may rest on, and those too old to rest anything on. @throws FRESHNESS_EXPIRED if none may be used */
+  async function usable(name: string, origin: string | undefined) {
+    const logs = await options.freshness.judge(name, await readLogs(db))
+    const asked = [...logs.values()].filter(({ state }) => origin === undefined || state.log.origin === origin)
+    const withheld = asked.filter(one => one.withheld)
+    if (withheld.length > 0 && withheld.length === asked.length) throw expired(name, withheld)
+    return { logs, withheld, used: asked.filter(one => !one.withheld) }
+  }
+
+  const states = (reply: FastifyReply, used: readonly LogFreshness[]): void => {
+    const foreign = used.filter(({ state }) => state.log.origin !== own)
+    if (foreign.length > 0) reply.header('age', ageHeader(foreign.map(({ freshness }) => freshness)))
+  }
+  const named = (withheld: readonly LogFreshness[]) =>
+    withheld.map(({ state: { log }, freshness }) => ({ ...log, code: 'FRESHNESS_EXPIRED', freshness }))
   const select = (table: string) => sql<Row>`
     SELECT held.key, held.op, held.ver, held.at, held.platform, held.body, held.why, held.log_id, held.epoch, held.seq, held.item,
       log.origin, log.audience, envelope.digest, envelope.token, envelope.received_at
@@ -101,9 +123,11 @@ export function addReplicaRoutes(
         },
       },
     },
-    async ({ params, query }) => {
+    async ({ params, query }, reply) => {
+      const { logs, withheld, used } = await usable(params.dataset, query.origin)
       const limit = query.limit ?? 100
       const where = [sql`held.op = 'put'`]
+      if (withheld.length > 0) where.push(sql`held.log_id <> ALL(${withheld.map(({ state }) => state.id)}::int[])`)
       if (query.key !== undefined) where.push(sql`held.key = ${query.key}`)
       if (query.region !== undefined) where.push(sql`held.region = ${query.region}`)
       if (query.origin !== undefined) where.push(sql`log.origin = ${query.origin}`)
@@ -116,8 +140,10 @@ export function addReplicaRoutes(
         ORDER BY held.log_id, held.key LIMIT ${limit + 1}`.execute(db)
       const page = rows.slice(0, limit)
       const last = page.at(-1)
+      states(reply, used)
       return {
-        items: page.map(row => shown(row, own)),
+        items: page.map(row => shown(row, own, logs.get(row.log_id))),
+        ...(withheld.length > 0 ? { withheld: named(withheld) } : {}),
         next: rows.length > limit && last !== undefined ? formatCursor([last.log_id, last.key]) : null,
       }
     },
@@ -133,16 +159,29 @@ export function addReplicaRoutes(
         querystring: { type: 'object', properties: { origin: code } },
       },
     },
-    async ({ params, query }) => {
+    async ({ params, query }, reply) => {
+      const { logs, withheld } = await usable(params.dataset, query.origin)
+      const hidden = new Set(withheld.map(({ state }) => state.id))
       const origin = query.origin === undefined ? sql`` : sql`AND log.origin = ${query.origin}`
-      const { rows } = await sql<Row>`
+      const { rows: all } = await sql<Row>`
         ${select(replicaTable(params.dataset))} WHERE held.key = ${params.key} AND held.op = 'put' ${origin} ORDER BY log.origin, log.audience`.execute(
         db,
       )
+      const rows = all.filter(row => !hidden.has(row.log_id))
       if (rows.length === 0) {
+        if (withheld.length > 0) throw expired(params.dataset, withheld)
         throw new ExchangeError('RECORD_UNKNOWN', `expected a ${params.dataset} record that stands here under this key`)
       }
-      return { dataset: params.dataset, key: params.key, items: rows.map(row => shown(row, own)) }
+      states(
+        reply,
+        [...logs.values()].filter(({ state }) => rows.some(row => row.log_id === state.id)),
+      )
+      return {
+        dataset: params.dataset,
+        key: params.key,
+        items: rows.map(row => shown(row, own, logs.get(row.log_id))),
+        ...(withheld.length > 0 ? { withheld: named(withheld) } : {}),
+      }
     },
   )
 }

@@ -6,11 +6,11 @@
 import { sql, type Transaction } from 'kysely'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import type { Finding, VerifiedLog } from '../../runtime/ledger/verification.ts'
+import type { EnvelopeClaims } from '../../schemas/generated/envelope.ts'
 import { formatPosition, type Position } from '../../schemas/log.ts'
 import { openBytes, openRecords } from '../../schemas/opening.ts'
 import type { ExchangeRecord } from '../../schemas/record.ts'
 import { parseToken } from '../../schemas/tokens.ts'
-import type { EnvelopeClaims } from '../../schemas/generated/envelope.ts'
 import { REPLICAS, replicaTable } from './datasets.ts'
 
 const CHUNK_ENTRIES = 8
@@ -64,9 +64,14 @@ export async function* verifyReplica(
         if (row?.here === true) accounted += 1
         if (row === undefined || row.ver === null) yield finding(entry, record.index, record.key, `version ${record.ver}`, 'no row')
         else if (row.here && !row.same)
-          yield finding(entry, record.index, record.key, `version ${record.ver} as the envelope says it`, `version ${row.ver}, edited`)
-        else if (row.ver < record.ver)
-          yield finding(entry, record.index, record.key, `version ${record.ver}`, `version ${row.ver}`)
+          yield finding(
+            entry,
+            record.index,
+            record.key,
+            `version ${record.ver} as the envelope says it`,
+            `version ${row.ver}, edited`,
+          )
+        else if (row.ver < record.ver) yield finding(entry, record.index, record.key, `version ${record.ver}`, `version ${row.ver}`)
       }
     }
     after = last

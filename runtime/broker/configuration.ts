@@ -15,12 +15,21 @@ export type BrokerUser = {
 /** a range of 64 entries and its end, within the time that the asker waits */
 const ANSWERS = { max: 66, expires: '15s' }
 
+/** A server's place in a cluster on loopback. JetStream knows its peers by name, so the name stays the same between starts. */
+export type BrokerCluster = {
+  readonly name: string
+  readonly server: string
+  readonly port: number
+  readonly routes: readonly number[]
+}
+
 export type BrokerConfiguration = {
   readonly name: string
   readonly port: number
   readonly storeDir: string
   readonly logFile: string
   readonly users: readonly BrokerUser[]
+  readonly cluster?: BrokerCluster | undefined
 }
 
 const MAX_PAYLOAD_BYTES = 1_048_576
@@ -46,7 +55,7 @@ const parseCredential = (text: string, what: string): string => {
 const granted = (subjects: readonly string[]) => (subjects.length === 0 ? { deny: ['>'] } : { allow: subjects.map(parseSubject) })
 
 /** Throws CONFIG_INVALID for a credential or subject that the broker would read as something else, or a user named twice. */
-export const brokerConfiguration = ({ name, port, storeDir, logFile, users }: BrokerConfiguration): string => {
+export const brokerConfiguration = ({ name, port, storeDir, logFile, users, cluster }: BrokerConfiguration): string => {
   const names = users.map(({ user }) => parseCredential(user, 'user'))
   if (users.length === 0 || new Set(names).size !== names.length) {
     throw new ExchangeError('CONFIG_INVALID', 'a broker needs one user at least, each named once')
@@ -66,6 +75,15 @@ export const brokerConfiguration = ({ name, port, storeDir, logFile, users }: Br
         // an acknowledgement means that it is on disk, not that it will be within two minutes
         sync_interval: 'always',
       },
+      ...(cluster === undefined
+        ? {}
+        : {
+            cluster: {
+              name: cluster.name,
+              listen: `127.0.0.1:${cluster.port}`,
+              routes: cluster.routes.map(peer => `nats-route://127.0.0.1:${peer}`),
+            },
+          }),
       authorization: {
         timeout: 5,
         users: users.map(({ user, password, publish, subscribe, answers = false }) => ({

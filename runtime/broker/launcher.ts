@@ -12,7 +12,7 @@ import { ExchangeError } from '../../schemas/errors.ts'
 import { lockDirectory } from '../directory-lock.ts'
 import { type GuardedProcess, logTail, startGuarded, stopStrays, until } from '../guarded-process.ts'
 import { keptPort } from '../loopback-port.ts'
-import { type BrokerUser, brokerConfiguration } from './configuration.ts'
+import { type BrokerCluster, type BrokerUser, brokerConfiguration } from './configuration.ts'
 
 const READY_TIMEOUT_MS = 60_000
 const PORT_ATTEMPTS = 3
@@ -32,6 +32,8 @@ export type BrokerOptions = {
   readonly users: readonly BrokerUser[]
   /** a free one, kept between starts, unless said */
   readonly port?: number
+  /** one of several servers that replicate the streams; alone unless said */
+  readonly cluster?: BrokerCluster
   readonly onProgress?: (step: 'start' | 'ready') => void
   /** ends a start that is under way; a running broker is ended by disposing it */
   readonly signal?: AbortSignal
@@ -58,8 +60,15 @@ const launch = async ({ directory, options }: Place): Promise<{ server: GuardedP
   const file = join(directory, 'nats.conf')
   for (let attempt = 1; ; attempt += 1) {
     const port = options.port ?? (await keptPort(join(directory, 'port')))
-    const name = `hutong-${randomBytes(6).toString('hex')}`
-    const text = brokerConfiguration({ name, port, logFile, users: options.users, storeDir: join(directory, 'jetstream') })
+    const name = options.cluster?.server ?? `hutong-${randomBytes(6).toString('hex')}`
+    const text = brokerConfiguration({
+      name,
+      port,
+      logFile,
+      users: options.users,
+      storeDir: join(directory, 'jetstream'),
+      cluster: options.cluster,
+    })
     await rm(`${file}.new`, { force: true })
     await writeFile(`${file}.new`, text, { mode: 0o600 })
     await rename(`${file}.new`, file)

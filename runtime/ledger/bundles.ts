@@ -90,9 +90,7 @@ export async function importBundle(chunks: AsyncIterable<Uint8Array>, options: I
   }
   await settle(group)
   sum.gaps = [...gaps.values()]
-  sum.logs = (await readLogs(options.db))
-    .filter(({ log }) => touched.has(formatLogId(log)))
-    .map(({ log, head }) => ({ log, head }))
+  sum.logs = (await readLogs(options.db)).filter(({ log }) => touched.has(formatLogId(log))).map(({ log, head }) => ({ log, head }))
   return sum
 }
 

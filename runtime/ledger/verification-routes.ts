@@ -28,7 +28,10 @@ export function addVerificationRoutes(
     '/v1/ledger/verification',
     {
       onRequest: options.operator.demand,
-      schema: { summary: 'Re-hashes what stands in the database; one line for each finding, the last says how much was read', tags: ['ledger'] },
+      schema: {
+        summary: 'Re-hashes what stands in the database; one line for each finding, the last says how much was read',
+        tags: ['ledger'],
+      },
     },
     async (_request, reply) => {
       if (running) throw new ExchangeError('REQUEST_RATE_LIMITED', 'a verification is under way here')

@@ -40,6 +40,10 @@ export interface HeadClaims {
      * Digest of the entry at that position.
      */
     dig: string
+    /**
+     * Number of records of this log erased by redactions so far; absent for none.
+     */
+    red?: number
   }[]
   /**
    * Heads of the logs of others that this node holds.

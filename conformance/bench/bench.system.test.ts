@@ -1,0 +1,37 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+import type { Figure } from './figures.ts'
+
+const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url))
+const bench = (...args: string[]) => promisify(execFile)(process.execPath, [MAIN, ...args])
+
+test('sync prints figures of one shape as JSON, and nothing else on standard output', async () => {
+  const { stdout } = await bench('sync', '--quick', '--json')
+  const figures = JSON.parse(stdout) as Figure[]
+  expect(figures.map(({ bench }) => bench)).toEqual(
+    ['backlog', 'live'].flatMap(mode =>
+      ['', ', against bare', ', against shaped'].map(against => `sync ${mode}, 1 holder${against}`),
+    ),
+  )
+  for (const { unit, ours, limit, ratio, notes } of figures) {
+    expect(unit).toBe('rows/s')
+    expect(limit.name).toMatch(/\w/)
+    expect(typeof notes).toBe('string')
+    for (const { median, min, max } of [ours, limit]) {
+      expect(min).toBeGreaterThan(0)
+      expect(median).toBeGreaterThanOrEqual(min)
+      expect(max).toBeGreaterThanOrEqual(median)
+    }
+    expect(ratio).toBeCloseTo(ours.median / limit.median, 2)
+  }
+})
+
+test('bootstrap says plainly that there is nothing to measure yet', async () => {
+  await expect(bench('bootstrap', '--json')).rejects.toMatchObject({
+    code: 2,
+    stdout: '',
+    stderr: expect.stringContaining('not in the product yet'),
+  })
+})
