@@ -22,6 +22,8 @@ export function createEvents(logger: Logger): HubEvents {
       else if (outcome.kind === 'gap')
         logger.warn({ log: formatLogId(outcome.log), missing: outcome.missing }, 'entries are missing')
       else if (outcome.kind === 'forked') this.forked(outcome.log, outcome.reason)
+      else if (outcome.kind === 'erased')
+        logger.info({ log: formatLogId(outcome.log), at: formatPosition(outcome.at), count: outcome.keys }, 'erased by redaction')
       else if (outcome.kind === 'accepted' && outcome.refusal !== null) {
         logger.warn(
           { log: formatLogId(outcome.log), at: formatPosition(outcome.head), code: outcome.refusal.code },

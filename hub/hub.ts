@@ -3,9 +3,11 @@ import { readFile } from 'node:fs/promises'
 import { listen } from '../runtime/http/listen.ts'
 import { readOperator } from '../runtime/http/operator.ts'
 import { readKeyFile } from '../runtime/key-file.ts'
+import { startEraser } from '../runtime/ledger/eraser.ts'
 import { followOrigin } from '../runtime/ledger/follower.ts'
 import { listenHeads } from '../runtime/ledger/heads.ts'
 import { createReceiver } from '../runtime/ledger/receiver.ts'
+import { answerRedactions } from '../runtime/ledger/redaction-questions.ts'
 import { answerQuestions } from '../runtime/ledger/repair.ts'
 import { startRepairer } from '../runtime/ledger/repairer.ts'
 import type { Logger } from '../runtime/log.ts'
@@ -86,6 +88,8 @@ export async function startHub(
   const repairer = undo.use(
     startRepairer({ broker, db, own: HUB_READER, membership, receiver, heads: () => heads, events, settled }),
   )
+  undo.use(startEraser({ broker, db, own: HUB_READER, membership, receiver, heads: () => heads, events }))
+  undo.use(answerRedactions({ broker, db, membership, own: HUB_READER, failed: error => events.failed(HUB_READER, error) }))
   const followers = [...members.members.keys()].map(origin =>
     undo.use(followOrigin({ broker, origin, reader: HUB_READER, receiver, events, settled, repair: repairer.repair })),
   )

@@ -7,6 +7,8 @@ import { formatLogId, formatPosition, type LogHead, type LogId } from '../schema
 export type NodeEvents = LedgerEvents & {
   sealed(log: LogId, records: number): void
   published(log: LogId, entries: number): void
+  /** an operator had versions of a key erased at so many positions of an own log */
+  redacted(log: LogId, positions: number): void
   receipted(log: LogId, head: LogHead): void
   receiptRefused(reason: string): void
   /** the hub has signed what cannot be true; the proof is kept, the logs go on */
@@ -35,6 +37,8 @@ export function createEvents(logger: Logger): NodeEvents {
       else if (outcome.kind === 'gap')
         logger.warn({ log: formatLogId(outcome.log), missing: outcome.missing }, 'entries are missing')
       else if (outcome.kind === 'forked') this.forked(outcome.log, outcome.reason)
+      else if (outcome.kind === 'erased')
+        logger.info({ log: formatLogId(outcome.log), at: formatPosition(outcome.at), count: outcome.keys }, 'erased by redaction')
       else if (outcome.kind === 'accepted' && (outcome.refusal !== null || outcome.refused > 0)) {
         const code = outcome.refusal?.code ?? null
         logger.warn(
@@ -51,6 +55,7 @@ export function createEvents(logger: Logger): NodeEvents {
       sealed.add(count, { dataset: log.dataset })
       logger.debug({ log: formatLogId(log), count }, 'records sealed')
     },
+    redacted: (log, positions) => logger.info({ log: formatLogId(log), positions }, 'redactions signed'),
     published: (log, entries) => logger.debug({ log: formatLogId(log), entries }, 'entries published'),
     receipted: (log, head) => logger.debug({ log: formatLogId(log), at: formatPosition(head) }, 'receipt taken'),
     receiptRefused: reason => logger.warn({ reason }, 'receipt refused'),

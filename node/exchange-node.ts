@@ -4,10 +4,12 @@ import { join } from 'node:path'
 import { listen } from '../runtime/http/listen.ts'
 import { readOperator } from '../runtime/http/operator.ts'
 import { readKeyFile } from '../runtime/key-file.ts'
+import { startEraser } from '../runtime/ledger/eraser.ts'
 import { followOrigin } from '../runtime/ledger/follower.ts'
 import { type HeadListener, listenHeads } from '../runtime/ledger/heads.ts'
 import { readLogs } from '../runtime/ledger/ledger.ts'
 import { createReceiver, type Outcome } from '../runtime/ledger/receiver.ts'
+import { answerRedactions } from '../runtime/ledger/redaction-questions.ts'
 import { answerQuestions, askHeads, HUB } from '../runtime/ledger/repair.ts'
 import { startRepairer } from '../runtime/ledger/repairer.ts'
 import type { LedgerTables } from '../runtime/ledger/tables.ts'
@@ -24,6 +26,7 @@ import { createEvents } from './events.ts'
 import { buildHttp } from './http.ts'
 import { startAnnouncer } from './ledger/announcer.ts'
 import { startPublisher } from './ledger/publisher.ts'
+import { createRedactor } from './ledger/redactor.ts'
 import { startRestoration } from './ledger/restoration.ts'
 import { createSealer } from './ledger/sealer.ts'
 import { NODE_MIGRATIONS } from './migrations/migrations.ts'
@@ -108,14 +111,35 @@ export async function startNode(
       membership,
       clock,
       restoration,
-      sealed(log, records) {
-        events.sealed(log, records)
-        publisher.wake()
+      sealed(state, records, entries) {
+        events.sealed(state.log, records)
+        publisher.offer(state, entries)
         announcer.moved()
       },
     }),
   )
 
+  const eraser = undo.use(startEraser({ broker, db: ledger, own, membership, receiver, heads, events }))
+  undo.use(answerRedactions({ broker, db: ledger, membership, own, failed: error => events.failed(own, error) }))
+  // A node that was restored from an old backup erases again what it had erased before others did.
+  void restoration.done
+    .then(async () => {
+      for (const { log } of await readLogs(ledger)) if (log.origin === own) await eraser.takeBack(log)
+    })
+    .catch(error => events.failed(own, error))
+  const redactor = undo.use(
+    createRedactor({
+      db: ledger,
+      broker,
+      signer,
+      membership,
+      clock,
+      restoration,
+      takeBack: eraser.takeBack,
+      events,
+      redacted: announcer.moved,
+    }),
+  )
   undo.use(answerQuestions({ broker, db: ledger, membership, own, heads, failed: error => events.failed(own, error) }))
   // A node that was away learns at once how far it is behind; without the hub it hears the heads within a quarter of a minute.
   void askHeads(broker, HUB, own)
@@ -143,6 +167,7 @@ export async function startNode(
   const spoolDir = join(config.dataDir, 'spool')
   const intake = { sealer, operator, spoolDir, maxBytes: config.ingestMaxBytes, events }
   const server = await buildHttp({
+    redactor,
     receiver,
     settled,
     freshness,

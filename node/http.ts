@@ -22,6 +22,8 @@ import { rowReleaser } from './intake/release.ts'
 import { addIntakeRoutes } from './intake/routes.ts'
 import type { IntakeTables } from './intake/tables.ts'
 import type { Publisher } from './ledger/publisher.ts'
+import { addRedactionRoutes } from './ledger/redaction-routes.ts'
+import type { Redactor } from './ledger/redactor.ts'
 import type { Restoration } from './ledger/restoration.ts'
 import type { Sealer } from './ledger/sealer.ts'
 import type { FreshnessKeeper } from './replica/freshness.ts'
@@ -42,6 +44,7 @@ type Parts = {
   readonly followers: readonly Follower[]
   readonly heads: () => HeadListener
   readonly receiver: Receiver
+  readonly redactor: Redactor
   readonly settled: (outcomes: readonly Outcome[]) => Promise<void>
   readonly freshness: FreshnessKeeper
   readonly intake: {
@@ -121,6 +124,7 @@ export async function buildHttp(parts: Parts): Promise<FastifyInstance> {
     clock,
     releasers: { envelope: () => envelope, record: () => record, row: mapping => rowReleaser({ db: door, sealer }, mapping) },
   })
+  addRedactionRoutes(server, { origin: own, operator, redactor: parts.redactor })
   addReplicaRoutes(server, { db: ledger, own, freshness: parts.freshness })
   return server
 }

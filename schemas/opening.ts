@@ -114,6 +114,8 @@ export type RefusedRecord = { readonly index: number; readonly key: string | nul
 export type ErasedRecord = Pick<ExchangeRecord, 'key' | 'ver' | 'at' | 'platform'> & { readonly index: number }
 export type OpenedBody = {
   readonly records: readonly (ExchangeRecord & { readonly index: number })[]
+  /** the same records as the text that came, in order from 0, where it can be passed on as it is */
+  readonly json: string | null
   readonly refused: readonly RefusedRecord[]
   /** puts whose body a redaction took: their versions count, and there is nothing to show */
   readonly erased: readonly ErasedRecord[]
@@ -149,7 +151,7 @@ const NONE: ReadonlySet<string> = new Set()
 /** Reads a batch whose bytes were found right: what is wrong from here on, its origin has said. Never throws for its content. */
 export function openRecords(claims: EnvelopeClaims, plain: Uint8Array, erasedKeys: ReadonlySet<string> = NONE): OpenedBody {
   const reading = readIJson(plain, LIMITS.jsonDepth)
-  const whole = (refusal: ExchangeError): OpenedBody => ({ records: [], refused: [], erased: [], refusal })
+  const whole = (refusal: ExchangeError): OpenedBody => ({ records: [], json: null, refused: [], erased: [], refusal })
   const outside = reading.faults.find(fault => !/^\/records\/\d+(\/|$)/.test(fault.path))
   if (outside !== undefined)
     return whole(new ExchangeError('BODY_NOT_IJSON', `${outside.reason} at "${outside.path}"`, { detail: { rule: outside.rule } }))
@@ -174,7 +176,14 @@ export function openRecords(claims: EnvelopeClaims, plain: Uint8Array, erasedKey
     } else if (error === null) records.push({ ...(value as unknown as ExchangeRecord), index })
     else refused.push({ index, key: keyOf(value), error })
   }
-  return { records, refused, erased, refusal: null }
+  const json = records.length === claims.n && reading.faults.length === 0 ? recordsText(reading.text, batch.salt) : null
+  return { records, json, refused, erased, refusal: null }
+}
+
+/** The list of records as it stands in the text, where the text is as `formatBody` writes it: then nothing need be written anew. */
+function recordsText(text: string, salt: string): string | null {
+  const front = `{"salt":${JSON.stringify(salt)},"records":`
+  return text.startsWith(front) && text.endsWith(']}') ? text.slice(front.length, -1) : null
 }
 
 const keyOf = (value: JsonValue): string | null => {

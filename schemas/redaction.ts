@@ -10,7 +10,7 @@ import type { SealContext } from './envelope.ts'
 import { ExchangeError } from './errors.ts'
 import type { EnvelopeClaims } from './generated/envelope.ts'
 import type { RedactionClaims } from './generated/redaction.ts'
-import { parseIJson } from './i-json.ts'
+import { readIJson } from './i-json.ts'
 import { LIMITS } from './limits.ts'
 import { formatLogId, formatPosition, type LogId, type Position } from './log.ts'
 import { keyFor, type Membership, memberOf } from './membership.ts'
@@ -36,16 +36,26 @@ const digestAlgorithm = algorithmRow(SIGNING_ALGORITHM)?.digest ?? 'sha-256'
 
 type Batch = { readonly salt: string; readonly records: readonly { readonly [name: string]: unknown }[] }
 
-/** A batch as it stands in a body. @throws BODY_NOT_IJSON, REDACTION_INVALID if the bytes are not a batch of objects */
-function parseBatch(plain: Uint8Array): Batch {
-  const batch = parseIJson(plain, LIMITS.jsonDepth, 'BODY_NOT_IJSON') as Partial<Batch> | null
+/**
+ * A batch as it stands in a body. Faults of I-JSON are borne only in records that are erased: another one would be read differently
+ * once it was written anew. @throws REDACTION_INVALID
+ */
+function parseBatch(plain: Uint8Array, erased: ReadonlySet<string>): Batch {
+  const { value, faults } = readIJson(plain, LIMITS.jsonDepth)
+  const batch = value as Partial<Batch> | null | undefined
   const records = batch?.records
   if (typeof batch?.salt !== 'string' || !Array.isArray(records) || records.some(one => typeof one !== 'object' || one === null)) {
     throw invalid('expected a batch of records')
   }
+  const borne = faults.every(({ path }) => {
+    const record = records[Number(/^\/records\/(\d+)(\/|$)/.exec(path)?.[1] ?? -1)]
+    return record !== undefined && isErased(record, erased)
+  })
+  if (!borne) throw invalid('expected I-JSON (RFC 7493) in every record that stays')
   return { salt: batch.salt, records }
 }
 
+const NONE: ReadonlySet<string> = new Set()
 const isErased = (record: { readonly [name: string]: unknown }, keys: ReadonlySet<unknown>): boolean =>
   record.op === 'put' && keys.has(record.key)
 
@@ -54,7 +64,7 @@ const isErased = (record: { readonly [name: string]: unknown }, keys: ReadonlySe
  * @throws REDACTION_INVALID if the bytes are not a batch or would not fit one envelope
  */
 export function redactBody(plain: Uint8Array, keys: ReadonlySet<string>, salt: string): Buffer {
-  const { records } = parseBatch(plain)
+  const { records } = parseBatch(plain, keys)
   const redacted = records.map(record => (isErased(record, keys) ? { ...record, body: null } : record))
   const body = Buffer.from(JSON.stringify({ salt, records: redacted }), 'utf8')
   if (body.length > LIMITS.bodyBytes) throw invalid(`expected a body of at most ${LIMITS.bodyBytes} bytes`)
@@ -66,7 +76,7 @@ export const erasableRecords = (
   plain: Uint8Array,
   keys: ReadonlySet<string>,
 ): { readonly key: string; readonly ver: number; readonly item: number }[] =>
-  parseBatch(plain).records.flatMap((record, item) =>
+  parseBatch(plain, keys).records.flatMap((record, item) =>
     isErased(record, keys) && record.body !== null ? [{ key: String(record.key), ver: Number(record.ver), item }] : [],
   )
 
@@ -80,14 +90,14 @@ export function checkRedaction(held: Uint8Array | null, plain: Uint8Array, redac
   if (digestOf(plain, algorithmOfDigest(redaction.new)) !== redaction.new) {
     throw new ExchangeError('BODY_DIGEST_MISMATCH', 'expected the bytes whose digest stands in the redaction')
   }
-  const after = parseBatch(plain)
+  const after = parseBatch(plain, NONE)
   if (after.records.some(record => isErased(record, keys) && record.body !== null)) {
     throw invalid('expected the body of every named key to be null')
   }
   const named = new Set(after.records.filter(record => record.op === 'put').map(record => record.key))
   if ([...keys].some(key => !named.has(key))) throw invalid('expected every named key to be that of a record in the batch')
   if (held === null) return
-  const before = parseBatch(held)
+  const before = parseBatch(held, keys)
   if (before.salt === after.salt) throw invalid('expected a new salt')
   if (before.records.length !== after.records.length) {
     throw invalid(`expected ${before.records.length} records as before, got ${after.records.length}`)
@@ -176,7 +186,8 @@ export async function openRedaction(token: string, membership: Membership, subje
 export function checkAddressed(redaction: Redaction, claims: EnvelopeClaims): void {
   const { log, position } = redaction
   const named = formatLogId({ origin: claims.iss, dataset: claims.ds, audience: claims.aud })
-  const same = formatLogId(log) === named && position.epoch === claims.ep && position.seq === claims.seq && redaction.old === claims.dig
+  const same =
+    formatLogId(log) === named && position.epoch === claims.ep && position.seq === claims.seq && redaction.old === claims.dig
   if (!same) throw invalid(`${formatLogId(log)} ${formatPosition(position)}: expected the envelope that the redaction names`)
 }
 

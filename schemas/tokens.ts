@@ -37,7 +37,7 @@ export function createSigner(kid: string, alg: string, key: CryptoKey): Signer {
   }
 }
 
-const TOKEN_BYTES: { readonly [kind in TokenKind]: number } = {
+export const TOKEN_BYTES: { readonly [kind in TokenKind]: number } = {
   envelope: LIMITS.envelopeTokenBytes,
   epoch: LIMITS.tokenBytes,
   receipt: LIMITS.tokenBytes,

@@ -48,6 +48,13 @@ export function spent(before: Account, after: Account): Map<string, number> {
   return sums
 }
 
+/** The seconds of one side: the other's programs and databases idle, but not at no cost. */
+export const sideOf = (sums: ReadonlyMap<string, number>, side: 'ours' | 'limit'): Map<string, number> =>
+  new Map(
+    [...sums].filter(([label]) => !/^(?:limit |postgres bench_limit_)/.test(label) === (side === 'ours') || SHARED.test(label)),
+  )
+const SHARED = /^(?:broker|postgres (?!bench_))/
+
 export const formatSpent = (sums: ReadonlyMap<string, number>): string =>
   [...sums]
     .filter(([, seconds]) => seconds >= 0.05)

@@ -12,11 +12,11 @@ test('sync prints figures of one shape as JSON, and nothing else on standard out
   const figures = JSON.parse(stdout) as Figure[]
   expect(figures.map(({ bench }) => bench)).toEqual(
     ['backlog', 'live'].flatMap(mode =>
-      ['', ', against bare', ', against shaped'].map(against => `sync ${mode}, 1 holder${against}`),
+      ['', ', against bare', ', against shaped', ', processor time'].map(against => `sync ${mode}, 1 holder${against}`),
     ),
   )
   for (const { unit, ours, limit, ratio, notes } of figures) {
-    expect(unit).toBe('rows/s')
+    expect(['rows/s', 'µs/row']).toContain(unit)
     expect(limit.name).toMatch(/\w/)
     expect(typeof notes).toBe('string')
     for (const { median, min, max } of [ours, limit]) {

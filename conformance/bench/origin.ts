@@ -65,10 +65,10 @@ await using sealer = createSealer({
   clock,
   // a federation that has just been founded: nobody holds more of this log than its origin
   restoration: { done: Promise.resolve(), trouble: () => null },
-  sealed(log, records) {
+  sealed(state, records, entries) {
     committed = now()
-    events.sealed(log, records)
-    road.publisher?.wake()
+    events.sealed(state.log, records)
+    road.publisher?.offer(state, entries)
     announcer.moved()
   },
 })

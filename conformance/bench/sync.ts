@@ -3,7 +3,7 @@
  * runs from its opening. `live`: the clock runs from the first write at the origin. It stops when the last holder has applied the
  * last row, the hub's ledger holds it, and (ours) the origin has the hub's receipt.
  */
-import { type Account, formatSpent, residentMiB, spent } from './accounts.ts'
+import { type Account, formatSpent, residentMiB, sideOf, spent } from './accounts.ts'
 import { type Figure, figure, quantile, spreadOf } from './figures.ts'
 import { VARIANTS, type Variant } from './limit-tables.ts'
 import { BATCH_ROWS, nationalLines } from './rows.ts'
@@ -21,7 +21,8 @@ export type SyncOptions = {
 }
 export const MODES = ['backlog', 'live', 'http'] as const
 export type Mode = (typeof MODES)[number]
-type Run = { readonly rate: number; readonly spent: string }
+/** rows a second, processor time of all processes of the side in µs for each row, and who spent it */
+type Run = { readonly rate: number; readonly micros: number; readonly spent: string }
 
 export async function benchSync(options: SyncOptions): Promise<Figure[]> {
   const figures: Figure[] = []
@@ -46,7 +47,7 @@ async function benchHolders(stage: Stage, { pairs, rows, modes, progress }: Sync
   const results = new Map<string, Run[]>()
   const note = (key: string, run: Run): void => {
     results.set(key, [...(results.get(key) ?? []), run])
-    progress(`${name}: ${key} ${Math.round(run.rate)} rows/s; CPU s: ${run.spent}`)
+    progress(`${name}: ${key} ${Math.round(run.rate)} rows/s, ${Math.round(run.micros)} µs of processors a row: ${run.spent}`)
   }
   for (const mode of modes) {
     for (let pair = 0; pair < pairs; pair += 1) {
@@ -57,34 +58,41 @@ async function benchHolders(stage: Stage, { pairs, rows, modes, progress }: Sync
     }
   }
   const memoryNote = `memory of a holder: ${memoryBefore} MiB after ${Math.min(rows, 10_000)} rows, ${await memory(stage)} MiB after the last`
-  const rates = (key: string): number[] => (results.get(key) ?? []).map(({ rate }) => rate)
-  const lastSpent = (key: string): string => results.get(key)?.at(-1)?.spent ?? ''
-  return modes.flatMap(mode => {
-    const wall = mode === 'http' ? 'live' : mode
-    const title = mode === 'http' ? `sync live over HTTP, ${name}` : `sync ${mode}, ${name}`
-    const mine = rates(`${mode} ours`)
-    return (['ledger', 'bare', 'shaped'] as const).map(variant => {
-      const theirs = rates(`${wall} ${variant}`)
-      const ratios = mine.flatMap((rate, index) => (theirs[index] === undefined ? [] : [rate / theirs[index]]))
-      const { min, max } = spreadOf(ratios)
-      return figure(
-        `${title}${variant === 'ledger' ? '' : `, against ${variant}`}`,
-        'rows/s',
-        mine,
-        { name: VARIANTS[variant].name, values: theirs },
-        [
-          `${rows} rows, ${mine.length} pairs, ratio of each pair ${min} to ${max}`,
-          ...(variant === 'ledger'
-            ? [
-                `processor seconds of the last run, ours: ${lastSpent(`${mode} ours`)}`,
-                `limit: ${lastSpent(`${wall} ledger`)}`,
-                memoryNote,
-              ]
-            : []),
-        ],
-      )
-    })
-  })
+  return modes.flatMap(mode => modeFigures(mode, name, results, `${rows} rows`, memoryNote))
+}
+
+function modeFigures(mode: Mode, name: string, results: ReadonlyMap<string, Run[]>, rows: string, memoryNote: string): Figure[] {
+  const title = `sync ${mode === 'http' ? 'live over HTTP' : mode}, ${name}`
+  const mine = results.get(`${mode} ours`) ?? []
+  const theirs = (variant: Variant): Run[] => results.get(`${mode === 'http' ? 'live' : mode} ${variant}`) ?? []
+  const compare = (
+    variant: Variant,
+    suffix: string,
+    unit: string,
+    part: 'rate' | 'micros',
+    notes: readonly string[] = [],
+  ): Figure => {
+    const limit = { name: VARIANTS[variant].name, values: theirs(variant).map(run => run[part]) }
+    const ratios = mine.flatMap((run, index) => (limit.values[index] === undefined ? [] : [run[part] / limit.values[index]]))
+    const { min, max } = spreadOf(ratios)
+    const pairs = `${rows}, ${mine.length} pairs, ratio of each pair ${min} to ${max}`
+    return figure(
+      `${title}${suffix}`,
+      unit,
+      mine.map(run => run[part]),
+      limit,
+      [pairs, ...notes],
+    )
+  }
+  return [
+    compare('ledger', '', 'rows/s', 'rate', [memoryNote]),
+    compare('bare', ', against bare', 'rows/s', 'rate'),
+    compare('shaped', ', against shaped', 'rows/s', 'rate'),
+    compare('ledger', ', processor time', 'µs/row', 'micros', [
+      `seconds of the last run, ours: ${mine.at(-1)?.spent ?? ''}`,
+      `limit: ${theirs('ledger').at(-1)?.spent ?? ''}`,
+    ]),
+  ]
 }
 
 type Watches = AsyncDisposable & { readonly origin: Watch; readonly readers: readonly Watch[] }
@@ -104,11 +112,18 @@ const memory = async (stage: Stage): Promise<number> => {
   return Math.round(quantile(values, 0.5))
 }
 
-async function accounted(stage: Stage, rows: number, run: () => Promise<{ since: number; until: number }>): Promise<Run> {
+async function accounted(
+  stage: Stage,
+  side: 'ours' | 'limit',
+  rows: number,
+  run: () => Promise<{ since: number; until: number }>,
+): Promise<Run> {
   await stage.checkpoint()
   const before: Account = await stage.accounts.read()
   const { since, until } = await run()
-  return { rate: (rows / (until - since)) * 1000, spent: formatSpent(spent(before, await stage.accounts.read())) }
+  const seconds = sideOf(spent(before, await stage.accounts.read()), side)
+  const sum = [...seconds.values()].reduce((all, one) => all + one, 0)
+  return { rate: (rows / (until - since)) * 1000, micros: (sum / rows) * 1e6, spent: formatSpent(seconds) }
 }
 
 /** When everything that the origin holds by then has reached everyone. */
@@ -121,7 +136,7 @@ async function ours(stage: Stage, watches: Watches, mode: Mode, round: number, r
   const driver = await stage.driver()
   await driver.ask('prepare', { round, rows })
   if (mode === 'backlog') await driver.ask('seal')
-  return accounted(stage, rows, async () => {
+  return accounted(stage, 'ours', rows, async () => {
     if (mode === 'backlog') return { since: await driver.ask<number>('open'), until: await arrived(watches) }
     await driver.ask('open')
     const since = await driver.ask<number>('seal')
@@ -132,7 +147,7 @@ async function ours(stage: Stage, watches: Watches, mode: Mode, round: number, r
 async function oursOverHttp(stage: Stage, watches: Watches, _mode: Mode, round: number, rows: number): Promise<Run> {
   const { url, token } = await stage.node()
   const body = nationalLines(round, rows)
-  return accounted(stage, rows, async () => {
+  return accounted(stage, 'ours', rows, async () => {
     const since = now()
     const answer = await fetch(`${url}/v1/ingest/national?platform=530000-01&file=bench`, {
       method: 'POST',
@@ -165,7 +180,7 @@ async function limit(stage: Stage, mode: Mode, variant: Variant, round: number, 
     return promise
   })
   for (const [, worker] of readers) await worker.ask('consume', run)
-  const result = await accounted(stage, rows, async () => {
+  const result = await accounted(stage, 'limit', rows, async () => {
     const since = await origin.ask<number>(mode === 'backlog' ? 'publish' : 'live', run)
     return { since, until: Math.max(...(await Promise.all(done))) }
   })

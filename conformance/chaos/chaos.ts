@@ -30,6 +30,8 @@ export type ChaosOptions = {
   readonly members?: readonly MemberPlan[]
   /** nodes that are given numbered records */
   readonly loaded?: readonly string[]
+  /** how long coming back may take, after a series and at the end */
+  readonly recoverWithinMs?: number
   /** a line worth keeping */
   readonly said: (line: string) => void
   /** what goes on just now */
@@ -38,7 +40,6 @@ export type ChaosOptions = {
 }
 
 const RECOVER_WITHIN_MS = 240_000
-const SETTLE_WITHIN_MS = 300_000
 const CALM_MS = 3000
 const LOOK_MS = 250
 const TELL_EVERY_MS = 5000
@@ -57,7 +58,7 @@ const isReady = (url: string): Promise<boolean> =>
   )
 
 export async function runChaos(options: ChaosOptions): Promise<Summary> {
-  const { seed, signal, said, members = DEMO_MEMBERS, loaded = ['530000', '520000'] } = options
+  const { seed, signal, said, members = DEMO_MEMBERS, loaded = ['530000', '520000'], recoverWithinMs = RECOVER_WITHIN_MS } = options
   const status = options.status ?? (() => {})
   await using undo = new AsyncDisposableStack()
   const violations: string[] = []
@@ -170,10 +171,10 @@ export async function runChaos(options: ChaosOptions): Promise<Summary> {
     await Promise.all(running)
     const since = performance.now()
     status(`coming back after ${after.join(' + ')}`)
-    const late = await untilRecovered(RECOVER_WITHIN_MS)
+    const late = await untilRecovered(recoverWithinMs)
     const ms = performance.now() - since
     if (late.length > 0)
-      violations.push(`not back ${RECOVER_WITHIN_MS / 1000} s after ${after.join(' + ')}: ${late.slice(0, 6).join('; ')}`)
+      violations.push(`not back ${recoverWithinMs / 1000} s after ${after.join(' + ')}: ${late.slice(0, 6).join('; ')}`)
     else recoveries.push({ after, ms })
     said(late.length > 0 ? `  NOT BACK: ${late.slice(0, 6).join('; ')}` : `  all back after ${(ms / 1000).toFixed(1)} s`)
   }
@@ -194,14 +195,14 @@ export async function runChaos(options: ChaosOptions): Promise<Summary> {
   const flippedBits = [...proxies.values()].reduce((sum, proxy) => sum + proxy.flipped(), 0)
   for (const proxy of proxies.values()) proxy.change({ kind: 'clear' })
   status('waiting for everything to come across')
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(SETTLE_WITHIN_MS)])
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(recoverWithinMs)])
   const whole = await Promise.all(loaders.map(loader => loader.finish(limit)))
   if (whole.includes(false)) violations.push('a node did not answer for the last numbered records')
   violations.push(...loaders.flatMap(loader => loader.refusals().slice(0, 3)))
   if (!(await pauseSamples(federation, limit))) violations.push('the sample systems could not push everything')
   const since = performance.now()
   const goal = await untilCalm(holders, limit)
-  const late = await untilRecovered(Math.max(10_000, SETTLE_WITHIN_MS - (performance.now() - since)))
+  const late = await untilRecovered(Math.max(10_000, recoverWithinMs - (performance.now() - since)))
   violations.push(...late.slice(0, 10).map(what => `at the end: ${what}`))
   status('judging')
   const remembered = new Map(loaders.map(loader => [loader.origin, loader.remembered()]))

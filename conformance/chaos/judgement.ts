@@ -157,7 +157,9 @@ export async function judge(
       )?.count ?? 0,
     )
     for (const { kind, code, count } of await countQuarantine(db)) {
-      quarantined.push({ holder: name, kind, code, count })
+      const same = quarantined.find(one => one.holder === name && one.kind === kind && one.code === code)
+      if (same === undefined) quarantined.push({ holder: name, kind, code, count })
+      else same.count += count
       if (kind !== 'envelope' || !corrupted || !CORRUPTION.test(code))
         violations.push(`${name} has ${count} in quarantine: ${kind} ${code}`)
     }

@@ -1,5 +1,10 @@
+import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { formatFederationFile } from '../../console/terminal/federation-file.ts'
+import { runCommandLine } from '../../console/terminal/program.ts'
 import { readLogs } from '../../runtime/ledger/ledger.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { BUNDLE_MEDIA_TYPE, type BundleItem, formatBundleEntry, readBundle } from '../../schemas/bundle.ts'
@@ -23,9 +28,8 @@ beforeAll(async () => {
   expect(items.map(item => item.kind)).toEqual(['epoch', ...Array.from({ length: 5 }, () => 'envelope')])
   await bed.stopNode('530000')
   await bed.stopHub()
+  await (await (await bed.connectAs('hub')).manager()).streams.delete('LOG-530000')
   await bed.startNode('520000')
-  const { log, envelope } = { log: 'log', envelope: 'envelope' }
-  for (const table of ['replica_entity', envelope, log]) await sql`DELETE FROM ${sql.table(table)}`.execute(bed.nodeDb('520000'))
 })
 afterAll(async () => {
   await bed?.[Symbol.asyncDispose]()
@@ -88,7 +92,14 @@ describe('a bundle that crosses an air gap', () => {
 
   it('is finished by bringing it again: what is held is skipped, the records take effect', async () => {
     const { body } = await toNode(bundle)
-    expect(body).toMatchObject({ entries: 6, accepted: 3, duplicate: 3, refused: 0, gaps: [], logs: [{ head: { epoch: 1, seq: 5 } }] })
+    expect(body).toMatchObject({
+      entries: 6,
+      accepted: 3,
+      duplicate: 3,
+      refused: 0,
+      gaps: [],
+      logs: [{ head: { epoch: 1, seq: 5 } }],
+    })
     expect((await toNode(bundle)).body).toMatchObject({ accepted: 0, duplicate: 6 })
     expect(field((await ask(bed, '520000', '/v1/entity/91530100MA6K00004X')).body, 'items', 0)).toMatchObject({
       origin: '530000',
@@ -105,5 +116,99 @@ describe('a bundle that crosses an air gap', () => {
     const own = async () =>
       (await readLogs(bed.nodeDb('530000').$pickTables<keyof LedgerTables>())).find(({ log }) => log.dataset === 'entity')
     await eventually('the receipt', own, state => state?.receipt?.seq === 5)
+  })
+})
+
+describe('the hutong command', () => {
+  let home = ''
+  beforeAll(async () => {
+    home = await mkdtemp(join(tmpdir(), 'hutong-bundles-'))
+    const tokenFile = async (program: string): Promise<string> => {
+      await writeFile(join(home, program), await bed.token(program), { mode: 0o600 })
+      return join(home, program)
+    }
+    const place = async (code: string) => ({
+      zh: code,
+      en: code,
+      url: bed.node(code).url,
+      operator_token_file: await tokenFile(code),
+      log_file: '-',
+    })
+    const file = {
+      fed: bed.membership.fed,
+      membership_file: '-',
+      launcher_pid: 1,
+      hub: { url: bed.hub.url, operator_token_file: await tokenFile('hub') },
+      nodes: { '520000': await place('520000'), '530000': await place('530000') },
+      started_at: '-',
+    }
+    await writeFile(join(home, 'federation.json'), formatFederationFile(file))
+  })
+  afterAll(() => rm(home, { recursive: true, force: true }))
+
+  const run = async (...args: string[]): Promise<{ code: number; said: string }> => {
+    let said = ''
+    const into = {
+      write(text: string) {
+        said += text
+      },
+    }
+    return { code: await runCommandLine(args, { HUTONG_HOME: home }, { out: into, err: into }), said }
+  }
+
+  it('writes a log as the same bytes from whoever holds it, and goes on with a file that was cut off', async () => {
+    const [one, other, cut] = ['one', 'other', 'cut'].map(name => join(home, name)) as [string, string, string]
+    expect(await run('bundle', 'export', '--from', 'hub', '--log', LOG, '--out', one)).toMatchObject({ code: 0 })
+    expect(await run('bundle', 'export', '--from', '530000', '--log', LOG, '--out', other)).toMatchObject({ code: 0 })
+    expect(await readFile(one)).toEqual(bundle)
+    expect(await readFile(other)).toEqual(bundle)
+    expect((await run('bundle', 'export', '--from', 'hub', '--log', LOG, '--out', one)).code).toBe(1)
+    for (const size of [0, 10, (items[2]?.end ?? 0) + 7, bundle.length]) {
+      await writeFile(cut, bundle)
+      await truncate(cut, size)
+      expect(await run('bundle', 'export', '--from', 'hub', '--log', LOG, '--out', cut, '--resume')).toMatchObject({ code: 0 })
+      expect(await readFile(cut)).toEqual(bundle)
+    }
+  })
+
+  it('writes a part of a log, and brings it where the rest is held', async () => {
+    const path = join(home, 'part')
+    const range = ['--epoch', '1', '--from-seq', '2', '--to-seq', '3']
+    expect(await run('bundle', 'export', '--from', 'hub', '--log', LOG, ...range, '--out', path)).toMatchObject({ code: 0 })
+    expect(await readFile(path)).toEqual(part(2, 4))
+    expect(await run('bundle', 'import', '--at', '520000', path)).toMatchObject({
+      code: 0,
+      said: expect.stringContaining('2 已有 held already'),
+    })
+    await truncate(path, 100)
+    expect(await run('bundle', 'import', '--at', 'hub', path)).toMatchObject({
+      code: 1,
+      said: expect.stringContaining('entry 1 at byte 0'),
+    })
+  })
+
+  it('verifies a ledger, and lists and releases what stands in quarantine', async () => {
+    expect(await run('ledger', 'verify', '--at', 'hub')).toMatchObject({
+      code: 0,
+      said: expect.stringContaining('as they were signed'),
+    })
+    expect(await run('ledger', 'verify', '--at', '520000', '--json')).toMatchObject({
+      code: 0,
+      said: expect.stringContaining('"findings": []'),
+    })
+    await sql`UPDATE replica_entity SET body = '{}' WHERE key = '91530100MA6K00004X'`.execute(bed.nodeDb('520000'))
+    expect(await run('ledger', 'verify', '--at', '520000')).toMatchObject({
+      code: 1,
+      said: expect.stringMatching(/530000\/entity\/all 1\.5 #0 91530100MA6K00004X/),
+    })
+    expect(await run('quarantine', 'list', '--at', '520000')).toMatchObject({
+      code: 0,
+      said: expect.stringContaining('BODY_DIGEST_MISMATCH'),
+    })
+    expect(await run('quarantine', 'release', '--at', '520000', '--code', 'BODY_DIGEST_MISMATCH')).toMatchObject({
+      code: 1,
+      said: expect.stringContaining('0 已解除 released, 1 仍在 stay'),
+    })
+    expect((await run('quarantine', 'release', '--at', '520000')).code).toBe(1)
   })
 })

@@ -45,7 +45,8 @@ async function edited(program: string, table: string, change: ReturnType<typeof 
       SELECT column_name AS name FROM information_schema.columns
       WHERE table_name = ${table} AND is_generated = 'NEVER' AND column_name <> 'id'`.execute(db)
     const columns = rows.map(({ name }) => sql.ref(name))
-    const keys = table === 'log' ? ['origin', 'dataset', 'audience'] : table === 'envelope' ? ['log_id', 'epoch', 'seq'] : ['log_id', 'key']
+    const keys =
+      table === 'log' ? ['origin', 'dataset', 'audience'] : table === 'envelope' ? ['log_id', 'epoch', 'seq'] : ['log_id', 'key']
     if (table !== 'log') await sql`DELETE FROM ${sql.table(table)}`.execute(db)
     if (table !== 'log') {
       await sql`INSERT INTO ${sql.table(table)} (${sql.join(columns)}) SELECT ${sql.join(columns)} FROM ${copy}`.execute(db)

@@ -29,7 +29,7 @@ import { prepareSecrets, writeOwnerOnly } from '../federation/secrets.ts'
 import { type Brokers, startBrokers } from './brokers.ts'
 
 export const PLANS: readonly MemberPlan[] = [
-  { code: '530000', kind: 'province', zh: '云南', en: 'Yunnan', writes: ['entity', 'trade', 'credit'] },
+  { code: '530000', kind: 'province', zh: '云南', en: 'Yunnan', writes: ['entity', 'trade', 'credit', 'trust'] },
   { code: '520000', kind: 'province', zh: '贵州', en: 'Guizhou', writes: ['entity', 'trade'] },
   { code: '000000', kind: 'national', zh: '国家平台', en: 'National platform', writes: ['indicator'] },
 ]

@@ -1,9 +1,8 @@
 /** Members, keys and signers of the simulated federation: the same in every run, so that a seed means the same bytes everywhere. */
-import { createHash, createPrivateKey, createPublicKey } from 'node:crypto'
-import { importJWK } from 'jose'
+import { createHash, createPrivateKey, createPublicKey, sign } from 'node:crypto'
 import { SIGNING_ALGORITHM } from '../../schemas/algorithms.ts'
 import { type Membership, parseMembership } from '../../schemas/membership.ts'
-import { createSigner, type Signer } from '../../schemas/tokens.ts'
+import { type Signer, TOKEN_TYPES } from '../../schemas/tokens.ts'
 
 export const FED = 'simulation'
 export const PROVINCES = ['530000', '520000', '320000', '440000'] as const
@@ -13,21 +12,30 @@ export const HUB = 'hub'
 /** PKCS #8 frame of a raw Ed25519 private key (RFC 8410 §7) */
 const FRAME = Buffer.from('302e020100300506032b657004220420', 'hex')
 
-async function keyOf(name: string): Promise<{ signer: Signer; kid: string; x: string }> {
+/**
+ * A signer that does not leave the thread, since thousands of worlds sign a few hundred times each; what it makes is the same bytes
+ * (Ed25519 is deterministic, RFC 8032 §5.1) and is verified by the product's own road.
+ */
+function keyOf(name: string): { signer: Signer; kid: string; x: string } {
   const raw = createHash('sha256').update(`hutong-simulation/${name}`).digest()
   const key = createPrivateKey({ key: Buffer.concat([FRAME, raw]), format: 'der', type: 'pkcs8' })
-  const x = String(createPublicKey(key).export({ format: 'jwk' }).x)
   const kid = `key-${name}`
-  const imported = await importJWK({ kty: 'OKP', crv: 'Ed25519', x, d: raw.toString('base64url') }, SIGNING_ALGORITHM)
-  if (!(imported instanceof CryptoKey)) throw new Error('expected an Ed25519 key')
-  return { signer: createSigner(kid, SIGNING_ALGORITHM, imported), kid, x }
+  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const signer: Signer = {
+    kid,
+    async sign(kind, claims) {
+      const input = `${part({ alg: SIGNING_ALGORITHM, typ: TOKEN_TYPES[kind], kid })}.${part(claims)}`
+      return `${input}.${sign(null, Buffer.from(input), key).toString('base64url')}`
+    },
+  }
+  return { signer, kid, x: String(createPublicKey(key).export({ format: 'jwk' }).x) }
 }
 
 export type Members = { readonly membership: Membership; readonly signers: ReadonlyMap<string, Signer> }
 
 export async function createMembers(): Promise<Members> {
   const codes = [...PROVINCES, NATIONAL]
-  const keys = new Map(await Promise.all([HUB, ...codes].map(async code => [code, await keyOf(code)] as const)))
+  const keys = new Map([HUB, ...codes].map(code => [code, keyOf(code)] as const))
   const file = (code: string): { kid: string; x: string }[] => {
     const key = keys.get(code)
     return key === undefined ? [] : [{ kid: key.kid, x: key.x }]

@@ -95,10 +95,12 @@ export function createNodeRole(ground: Ground, life: Life, broker: Broker): Role
   const sent = new Map<string, { position: LogHead; at: number; askedAt: number }>()
   const flying = new Map<string, { readonly refs: Set<number>; readonly end: LogHead }>()
 
+  const outboxNow = (): number => (rules.order.outboxOnSteadyClock ? ground.now() : ground.time(code).getTime())
+
   async function publishFrom({ log, head, receipt }: DiskLog): Promise<void> {
     const id = formatLogId(log)
     if (flying.has(id) || head === null) return
-    const now = ground.time(code).getTime()
+    const now = outboxNow()
     const box: Outbox = { head, receipt: receipt?.head ?? null, sent: sent.get(id) ?? null }
     const action = rules.nextOutboxAction(box, now)
     if (action.kind === 'idle') return
@@ -133,7 +135,7 @@ export function createNodeRole(ground: Ground, life: Life, broker: Broker): Role
       ground.step(life, 'publish: acknowledged')
       flying.delete(id)
       const { epoch, seq, digest } = flight.end
-      sent.set(id, { position: { epoch, seq, digest }, at: ground.time(code).getTime(), askedAt: 0 })
+      sent.set(id, { position: { epoch, seq, digest }, at: outboxNow(), askedAt: 0 })
       const log = disk().logs.get(id)
       if (!rules.order.forgetOnReceipt && log !== undefined) log.receipt = { head: { epoch, seq, digest }, token: '' }
       ground.step(life, 'publish: noted')

@@ -7,10 +7,10 @@ import { tokenKindOf } from '../../schemas/bundle.ts'
 import { digestOf } from '../../schemas/digest.ts'
 import { comparePositions, formatLogId, formatPosition, type LogHead, type LogId, type Position } from '../../schemas/log.ts'
 import type { OpenedToken } from '../../schemas/opening.ts'
-import { openHead, openReceipt, type Receipt } from '../../schemas/statements.ts'
+import type { openHead, openReceipt, Receipt } from '../../schemas/statements.ts'
 import type { Disk, DiskLog, Fork, Row, StoredEntry } from './disk.ts'
 import type { Watch } from './ground.ts'
-import { HUB, type Members, NATIONAL } from './members.ts'
+import { HUB, type Members } from './members.ts'
 import { codesOf, type Plan } from './plan.ts'
 
 export const INVARIANTS = {
@@ -58,8 +58,10 @@ export function createOracle(options: {
   readonly mayRead: (code: string, audience: string) => boolean
   /** opens an entry's token by the product's own rule */
   readonly open: (kind: 'envelope' | 'epoch', token: string) => Promise<OpenedToken>
+  readonly openHead: typeof openHead
+  readonly openReceipt: typeof openReceipt
 }): Oracle {
-  const { plan, disk } = options
+  const { plan, disk, openHead, openReceipt } = options
   const { membership } = options.members
   const codes = codesOf(plan)
   const histories = new Map<string, History>()
@@ -89,7 +91,9 @@ export function createOracle(options: {
       if (log.receipt !== null) await checkReceipt(code, id, log.receipt)
     }
     checkKept(code, own)
-    if (own.convictions.length > 0) await checkConvictions(code, own.convictions)
+    const convictions = `${own.convictions.length}`
+    if (own.convictions.length > 0 && marks.get(`${code} hub`) !== convictions) await checkConvictions(code, own.convictions)
+    marks.set(`${code} hub`, convictions)
   }
 
   function checkLedger(code: string, id: string, log: DiskLog): void {
@@ -303,8 +307,3 @@ function replay(entries: readonly StoredEntry[]): Map<string, Row> {
 
 const sameRows = (a: ReadonlyMap<string, Row>, b: ReadonlyMap<string, Row>): boolean =>
   a.size === b.size && [...a].every(([key, row]) => b.get(key)?.ver === row.ver && b.get(key)?.text === row.text)
-
-export const honestCodes = (plan: Plan): string[] => {
-  const liars = new Set(plan.faults.flatMap(fault => (fault.kind === 'node lies' ? [fault.who] : [])))
-  return [NATIONAL, ...plan.origins].filter(code => !liars.has(code))
-}

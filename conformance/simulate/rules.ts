@@ -38,8 +38,8 @@ export const RULES = {
     headWithVerdict: true as boolean,
     /** the outbox forgets on the receipt, not on the road's acknowledgement */
     forgetOnReceipt: true as boolean,
-    /** the first byte of an envelope leaves after its commit */
-    publishAfterCommit: true as boolean,
+    /** the outbox measures its patience by a clock that nobody can set */
+    outboxOnSteadyClock: true as boolean,
     /** what a witness says of the own log counts as far as the own signature stands under it */
     verifyWitness: true as boolean,
   },

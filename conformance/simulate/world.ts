@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import { isExchangeError } from '../../schemas/errors.ts'
 import { type OpenedToken, openToken } from '../../schemas/opening.ts'
+import { openHead, openReceipt } from '../../schemas/statements.ts'
 import { createBroker } from './broker.ts'
 import { createClock } from './clock.ts'
 import { copyDisk, type Disk, emptyDisk } from './disk.ts'
@@ -50,11 +51,13 @@ export async function runWorld(plan: Plan, members: Members, given: Rules = RULE
   const stepsDone = new Map<string, number>()
   const mayRead = (code: string, audience: string): boolean => audience === 'all' || (audience === 'national' && code === NATIONAL)
   const opening = remember(openToken)
+  const openingHead = rememberOne(openHead)
+  const openingReceipt = rememberOne(openReceipt)
   const rules: Rules = {
     ...given,
     openToken: given.openToken === RULES.openToken ? opening : given.openToken,
-    openHead: rememberOne(given.openHead),
-    openReceipt: rememberOne(given.openReceipt),
+    openHead: given.openHead === RULES.openHead ? openingHead : rememberOne(given.openHead),
+    openReceipt: openingReceipt,
   }
   const oracle = createOracle({
     plan,
@@ -62,6 +65,8 @@ export async function runWorld(plan: Plan, members: Members, given: Rules = RULE
     disk,
     mayRead,
     open: (kind, token) => opening(kind, token, members.membership, null),
+    openHead: openingHead,
+    openReceipt: openingReceipt,
   })
   const hubLies = createHubLies(plan.seed, plan.faults, clock.now, note)
   const network = createNetwork(plan.seed, plan.faults)

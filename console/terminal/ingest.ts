@@ -3,10 +3,10 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ExchangeError } from '../../schemas/errors.ts'
-import { type FederationFile, type NodePlace, nodeNamed } from './federation-file.ts'
-import { askJson } from './request.ts'
+import { type FederationFile, nodeNamed } from './federation-file.ts'
+import { readOperatorToken, storeMapping } from './operator.ts'
 import { type Bilingual, both, type Terminal, writeJson } from './text.ts'
-import { uploadFile } from './upload.ts'
+import { showSent, uploadFile } from './upload.ts'
 
 export const ADAPTERS = ['csv', 'national', 'ocds'] as const
 
@@ -152,9 +152,9 @@ export async function runIngest(
 ): Promise<number> {
   const node = nodeNamed(file, options.node)
   const files = await listFiles(paths, options.adapter)
-  const token = await readToken(node)
+  const token = await readOperatorToken(options.node, node.operator_token_file)
   const mapping = options.mapping === undefined ? null : await readMapping(options.adapter, options.mapping)
-  const digest = mapping === null ? null : await storeMapping(node, token, mapping)
+  const digest = mapping === null ? null : await storeMapping(node.url, token, mapping)
   const sums: Sum[] = []
   for (const { path, size } of files) {
     const query = new URLSearchParams({ file: basename(path) })
@@ -164,7 +164,13 @@ export async function runIngest(
     try {
       sums.push(
         parseSum(
-          await uploadFile(`${node.url}/v1/ingest/${options.adapter}?${query}`, { path, size, token, onSent: progress.sent }),
+          await uploadFile(`${node.url}/v1/ingest/${options.adapter}?${query}`, {
+            path,
+            size,
+            token,
+            mediaType: 'application/octet-stream',
+            onSent: progress.sent,
+          }),
         ),
       )
     } finally {
@@ -192,41 +198,4 @@ function report(
   }
   if (sums.length > 1) terminal.out.write(formatSum(`合计 total (${sums.length})`, { ...total, refusals: [] }))
   if (total.refused > 0) terminal.out.write(`隔离区全部内容 all of the quarantine: ${url}/v1/quarantine?kind=row\n`)
-}
-
-async function readToken(node: NodePlace): Promise<string> {
-  try {
-    return (await readFile(node.operator_token_file, 'utf8')).trim()
-  } catch (cause) {
-    throw new ExchangeError(
-      'REQUEST_UNAUTHORIZED',
-      `${node.operator_token_file}: 无法读取操作员令牌 the operator token cannot be read`,
-      { cause },
-    )
-  }
-}
-
-async function storeMapping(node: NodePlace, token: string, text: string): Promise<string> {
-  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/yaml' }
-  const { digest } = (await askJson(`${node.url}/v1/mappings`, { method: 'POST', headers, body: text })) as {
-    readonly digest?: unknown
-  }
-  if (typeof digest === 'string') return digest
-  throw new ExchangeError('PROGRAM_UNREACHABLE', `${node.url}/v1/mappings: expected a digest`)
-}
-
-/** One line in place while a file is sent and worked on; nothing where lines cannot change. */
-function showSent({ err }: Terminal, name: string, size: number): { sent(bytes: number): void; clear(): void } {
-  if (err.isTTY !== true) return { sent: () => {}, clear: () => {} }
-  let shown = -1
-  const line = (text: string): void => void err.write(`\r\u001b[2K${text}`)
-  return {
-    sent(bytes) {
-      const percent = size === 0 ? 100 : Math.floor((bytes / size) * 100)
-      if (percent === shown) return
-      shown = percent
-      line(percent < 100 ? `${name} 发送 sending ${percent} %` : `${name} 已发送，节点处理中 sent, the node is at work`)
-    },
-    clear: () => line(''),
-  }
 }

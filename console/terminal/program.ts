@@ -1,9 +1,14 @@
 /** The `hutong` command: what it understands, apart from the process it runs in. */
 import { join } from 'node:path'
-import { Argument, Command, CommanderError, Option } from 'commander'
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { Environment } from '../../runtime/environment.ts'
+import { RETRACT_REASONS, type RetractReason } from '../../schemas/record.ts'
+import { runExport, runImport } from './bundle.ts'
 import { type FederationFile, readFederationFile } from './federation-file.ts'
 import { ADAPTERS, runIngest } from './ingest.ts'
+import { runLedgerVerify } from './ledger.ts'
+import { runQuarantineList, runQuarantineRelease } from './quarantine.ts'
+import { runRedact } from './redact.ts'
 import { runSamples } from './samples.ts'
 import { runShow } from './show.ts'
 import { runStatus } from './status.ts'
@@ -19,6 +24,14 @@ type IngestFlags = Json & {
   readonly adapter: (typeof ADAPTERS)[number]
   readonly mapping?: string
   readonly platform?: string
+}
+
+type RedactFlags = Json & {
+  readonly at: string
+  readonly dataset: string
+  readonly key: string
+  readonly why: RetractReason
+  readonly audience?: string
 }
 
 const jsonOption = (): Option => new Option('--json', '机器可读输出 machine-readable output')
@@ -104,13 +117,145 @@ function buildCommand(env: Environment, terminal: Terminal, exit: (code: number)
     )
 
   program
+    .command('redact')
+    .description(
+      '删除一个键已撤回或已被取代的全部版本，各持有方一并删除。Erases every retracted or superseded version of a key, at every holder',
+    )
+    .requiredOption('--at <node>', '成员代码 code of the member whose node signs')
+    .requiredOption('--dataset <name>', '数据集 dataset')
+    .requiredOption('--key <key>', '键 key')
+    .addOption(new Option('--why <reason>', '原因 reason').choices([...RETRACT_REASONS]).makeOptionMandatory())
+    .option('--audience <name>', '范围；默认 all audience, all unless given')
+    .addOption(jsonOption())
+    .action(async ({ json = false, audience, ...order }: RedactFlags) =>
+      exit(await runRedact(await federation(), { ...order, json, ...filled<{ audience?: string }>({ audience }) }, terminal)),
+    )
+
+  program
     .command('verify')
-    .description('离线验证信封、回执或链头文件。Verifies a file with an envelope, receipt or head, offline')
+    .description('离线验证信封、回执、链头或删除声明文件。Verifies a file with an envelope, receipt, head or redaction, offline')
     .argument('<file>', '文件 file')
     .option('--membership <file>', '成员文件；默认取联盟目录中的 membership file; that of the federation unless given')
     .addOption(jsonOption())
     .action(async (path: string, { membership, json = false }: Json & { membership?: string }) =>
       exit(await runVerify(path, { membershipFile: membership ?? join(home(), 'membership.json'), json }, terminal)),
     )
+
+  addBundleCommands(program, { federation, terminal, exit })
+  addQuarantineCommands(program, { federation, terminal, exit })
+  program
+    .command('ledger')
+    .description('账本。The ledger of a hub or node')
+    .command('verify')
+    .description(
+      '重算数据库中的全部摘要、签名与链，并核对副本；有不符则返回 1。Re-hashes what stands in the database and compares the replica; 1 if something was edited',
+    )
+    .addOption(atOption())
+    .addOption(jsonOption())
+    .action(async ({ at, json = false }: Json & { at: string }) =>
+      exit(await runLedgerVerify(await federation(), { at, json }, terminal)),
+    )
   return program
+}
+
+type Around = {
+  readonly federation: () => Promise<FederationFile>
+  readonly terminal: Terminal
+  readonly exit: (code: number) => void
+}
+type ExportFlags = Json & {
+  readonly from: string
+  readonly log: readonly string[]
+  readonly epoch?: number
+  readonly fromSeq?: number
+  readonly toSeq?: number
+  readonly out: string
+  readonly resume?: boolean
+}
+
+const atOption = (): Option =>
+  new Option('--at <program>', '枢纽（hub）或成员代码 hub, or the code of a member').makeOptionMandatory()
+
+const count = (text: string): number => {
+  if (/^(0|[1-9][0-9]{0,9})$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('应为整数 expected a whole number')
+}
+
+function addBundleCommands(program: Command, { federation, terminal, exit }: Around): void {
+  const bundle = program.command('bundle').description('以文件携带日志链，可跨网闸。Logs as one file, to carry across an air gap')
+  bundle
+    .command('export')
+    .description('把日志链的一段写入文件。Writes ranges of logs to a file')
+    .requiredOption('--from <program>', '枢纽（hub）或成员代码 hub, or the code of a member')
+    .requiredOption('--log <log...>', '来源/数据集/范围，可多条 origin/dataset/audience, one or several')
+    .addOption(new Option('--all', '整条日志链（默认） the whole log (the default)').conflicts(['epoch', 'fromSeq', 'toSeq']))
+    .option('--epoch <number>', '仅此纪元 of this epoch only', count)
+    .option('--from-seq <number>', '起始序号 first position', count)
+    .option('--to-seq <number>', '终止序号 last position', count)
+    .requiredOption('--out <file>', '目标文件 file to write')
+    .option('--resume', '续写已有文件 goes on behind the last whole entry of the file')
+    .addOption(jsonOption())
+    .action(async ({ from, log, epoch, fromSeq, toSeq, out, resume = false, json = false }: ExportFlags) => {
+      const range = filled<{ epoch?: number; fromSeq?: number; toSeq?: number }>({ epoch, fromSeq, toSeq })
+      exit(await runExport(await federation(), { from, logs: log, out, resume, json, ...range }, terminal))
+    })
+  bundle
+    .command('import')
+    .description('把文件交给枢纽或节点；重复导入无害。Gives a file to hub or node; again is harmless')
+    .argument('<file>', '文件 file')
+    .addOption(atOption())
+    .addOption(jsonOption())
+    .action(async (path: string, { at, json = false }: Json & { at: string }) =>
+      exit(await runImport(await federation(), path, { at, json }, terminal)),
+    )
+}
+
+type ListFlags = Json & { readonly at: string; readonly code?: string; readonly kind?: string; readonly limit: number }
+type ReleaseFlags = Json & {
+  readonly at: string
+  readonly code?: string
+  readonly mapping?: string
+  readonly adapter: (typeof ADAPTERS)[number]
+}
+
+function addQuarantineCommands(program: Command, { federation, terminal, exit }: Around): void {
+  const quarantine = program.command('quarantine').description('隔离区。What was refused')
+  quarantine
+    .command('list')
+    .description('隔离区内容，新者在前。What stands there, newest first')
+    .addOption(atOption())
+    .option('--code <code>', '仅此代码 of this code only')
+    .addOption(new Option('--kind <kind>', '仅此种类 of this kind only').choices(['envelope', 'record', 'row']))
+    .option('--limit <number>', '条数，至多 500 how many, 500 at most', count, 100)
+    .addOption(jsonOption())
+    .action(async ({ at, code, kind, limit, json = false }: ListFlags) =>
+      exit(
+        await runQuarantineList(
+          await federation(),
+          { at, limit, json, ...filled<{ code?: string; kind?: string }>({ code, kind }) },
+          terminal,
+        ),
+      ),
+    )
+  quarantine
+    .command('release')
+    .description('故障排除后重新处理；仍不合格者留在隔离区。Takes up again what was mended; what still fails stays')
+    .argument('[id...]', '编号 numbers')
+    .addOption(atOption())
+    .option('--code <code>', '此代码的全部 everything under this code')
+    .option('--mapping <file>', '行改用此映射文件（或内置名） reads rows with this mapping file, or a shipped one')
+    .addOption(
+      new Option('--adapter <name>', '内置映射所属适配器 adapter of a shipped mapping').choices([...ADAPTERS]).default('csv'),
+    )
+    .addOption(jsonOption())
+    .action(async (ids: string[], { at, code, mapping, adapter, json = false }: ReleaseFlags) =>
+      exit(
+        await runQuarantineRelease(
+          await federation(),
+          ids,
+          { at, adapter, json, ...filled<{ code?: string; mapping?: string }>({ code, mapping }) },
+          terminal,
+        ),
+      ),
+    )
 }

@@ -3,7 +3,7 @@ import { ERRORS, ExchangeError } from '../../schemas/errors.ts'
 import { formatPosition } from '../../schemas/log.ts'
 import { type FederationFile, nodeNamed } from './federation-file.ts'
 import { askJson } from './request.ts'
-import { both, type Terminal, writeJson } from './text.ts'
+import { type Bilingual, both, type Terminal, writeJson } from './text.ts'
 
 type Item = {
   readonly key: string
@@ -18,9 +18,14 @@ type Item = {
   readonly position: { readonly epoch: number; readonly seq: number; readonly item: number }
   readonly envelope: string
   readonly verification: { readonly state: string; readonly signer?: string; readonly kid?: string; readonly at?: string }
+  readonly freshness?: { readonly state: string; readonly said: Bilingual } | null
 }
 
-const STATES: { readonly [state: string]: string } = { verified: '✔ 已验证 verified', own: '✔ 本方签发 own' }
+const STATES: { readonly [state: string]: string } = {
+  verified: '✔ 已验证 verified',
+  own: '✔ 本方签发 own',
+  disputed: '✘ 有争议：来源签署了两份历史 disputed: its origin signed two histories',
+}
 
 function formatItem(item: Item, dataset: string, names: FederationFile['nodes']): string {
   const node = names[item.origin]
@@ -35,6 +40,9 @@ function formatItem(item: Item, dataset: string, names: FederationFile['nodes'])
     `  位置 position      ${formatPosition(item.position)} #${item.position.item}`,
     `  信封 envelope      ${item.envelope}`,
     `  验证 verification  ${STATES[state] ?? `? ${state}`}; ${signer}, kid ${kid}, ${at}`,
+    ...(item.freshness == null
+      ? []
+      : [`  新鲜度 freshness    ${item.freshness.state === 'fresh' ? '✔' : '✘'} ${both(item.freshness.said)}`]),
     `  内容 body`,
     ...(JSON.stringify(item.body, null, 2) ?? '–').split('\n').map(line => `    ${line}`),
     '',

@@ -11,21 +11,23 @@ import { text } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import { ExchangeError } from '../../schemas/errors.ts'
 import { errorOf, unreachable } from './request.ts'
+import type { Terminal } from './text.ts'
 
 type Upload = {
   readonly path: string
   readonly size: number
   readonly token: string
+  readonly mediaType: string
   /** told of the bytes sent so far */
   readonly onSent: (bytes: number) => void
 }
 
 /** The node's answer, JSON. @throws PROGRAM_UNREACHABLE, and what the node answers */
-export async function uploadFile(url: string, { path, size, token, onSent }: Upload): Promise<unknown> {
+export async function uploadFile(url: string, { path, size, token, mediaType, onSent }: Upload): Promise<unknown> {
   const send = url.startsWith('https:') ? httpsRequest : httpRequest
   const request = send(url, {
     method: 'POST',
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/octet-stream', 'content-length': size },
+    headers: { authorization: `Bearer ${token}`, 'content-type': mediaType, 'content-length': size },
   })
   let sent = 0
   const counter = new Transform({
@@ -55,5 +57,21 @@ export async function uploadFile(url: string, { path, size, token, onSent }: Upl
     return JSON.parse(body)
   } catch (cause) {
     throw new ExchangeError('PROGRAM_UNREACHABLE', `${url}: expected JSON`, { cause })
+  }
+}
+
+/** One line in place while a file is sent and worked on; nothing where lines cannot change. */
+export function showSent({ err }: Terminal, name: string, size: number): { sent(bytes: number): void; clear(): void } {
+  if (err.isTTY !== true) return { sent: () => {}, clear: () => {} }
+  let shown = -1
+  const line = (text: string): void => void err.write(`\r\u001b[2K${text}`)
+  return {
+    sent(bytes) {
+      const percent = size === 0 ? 100 : Math.floor((bytes / size) * 100)
+      if (percent === shown) return
+      shown = percent
+      line(percent < 100 ? `${name} 发送 sending ${percent} %` : `${name} 已发送，对方处理中 sent, at work there`)
+    },
+    clear: () => line(''),
   }
 }

@@ -8,6 +8,7 @@ import { ERRORS, type ErrorCode, ExchangeError, isExchangeError } from '../../sc
 import { formatLogId, formatPosition } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
 import { type OpenedToken, openBytes, openRecords, openToken } from '../../schemas/opening.ts'
+import { checkAddressed, checkRedaction, openRedaction, type Redaction } from '../../schemas/redaction.ts'
 import { openHead, openReceipt } from '../../schemas/statements.ts'
 import type { TokenKind } from '../../schemas/tokens.ts'
 import type { Bilingual } from './text.ts'
@@ -44,6 +45,7 @@ export type Verification = {
 const ENTRY_CHECKS: readonly CheckId[] = ['form', 'member', 'signature', 'allowed', 'chain', 'digest', 'records']
 const OPENING_CHECKS: readonly CheckId[] = ['form', 'member', 'signature', 'allowed', 'chain', 'digest']
 const STATEMENT_CHECKS: readonly CheckId[] = ['form', 'member', 'signature']
+const REDACTION_CHECKS: readonly CheckId[] = ['form', 'member', 'signature', 'chain', 'digest']
 
 const CHECK_OF_CODE: { readonly [C in ErrorCode]?: CheckId } = {
   FEDERATION_FOREIGN: 'member',
@@ -62,12 +64,14 @@ const NO_LOG = '未检查：未提供日志链 not checked: no log given'
 const NO_BODY = '未检查：文件中没有内容 not checked: the file holds no body'
 const NOT_REACHED = '未进行 not reached'
 
-/** A token alone, with or without an end of line, or a token and its body. */
-function splitFile(bytes: Uint8Array): { token: string; body: Uint8Array | null } {
+type File = { readonly token: string; readonly redaction: string | null; readonly body: Uint8Array | null }
+
+/** A token alone, with or without an end of line, or a token and its body; a redaction stands behind its envelope's token. */
+function splitFile(bytes: Uint8Array): File {
   const end = bytes.indexOf(0x0a)
-  if (end < 0) return { token: Buffer.from(bytes).toString('latin1'), body: null }
-  const { token, body } = parseEnvelopeFile(bytes)
-  return { token, body: body.length === 0 ? null : body }
+  if (end < 0) return { token: Buffer.from(bytes).toString('latin1'), redaction: null, body: null }
+  const { token, redaction = null, body } = parseEnvelopeFile(bytes)
+  return { token, redaction, body: body.length === 0 ? null : body }
 }
 
 type Verdicts = Map<CheckId, Omit<Check, 'id'>>
@@ -88,6 +92,7 @@ const passUpTo = (verdicts: Verdicts, ids: readonly CheckId[]): void => {
 async function checkEntry(
   opened: OpenedToken,
   body: Uint8Array | null,
+  redaction: Redaction | null,
   order: readonly CheckId[],
   verdicts: Verdicts,
 ): Promise<void> {
@@ -109,13 +114,15 @@ async function checkEntry(
     return
   }
   try {
-    await openBytes(claims, body, 'identity')
+    if (redaction !== null) checkAddressed(redaction, claims)
+    await openBytes(claims, body, 'identity', redaction)
+    if (redaction !== null) checkRedaction(null, body, redaction)
   } catch (error) {
     return fail(verdicts, order, error, 'digest')
   }
-  verdicts.set('digest', PASSED)
+  verdicts.set('digest', redaction === null ? PASSED : { verdict: 'passed', note: erasedNote(redaction) })
   if (schemaRefusal !== null) return fail(verdicts, order, schemaRefusal)
-  const { records, refused, refusal } = openRecords(claims, body)
+  const { records, refused, refusal } = openRecords(claims, body, redaction?.keys)
   if (refusal !== null) return fail(verdicts, order, refusal, 'records')
   const [first] = refused
   if (first === undefined) verdicts.set('records', { verdict: 'passed', note: `${records.length} 条 records` })
@@ -123,6 +130,22 @@ async function checkEntry(
     const where = `第 ${first.index} 条 record ${first.index}`
     const count = `${refused.length}/${refused.length + records.length} 条被拒 refused`
     fail(verdicts, order, new ExchangeError(first.error.code, `${count}; ${where}: ${first.error.reason}`), 'records')
+  }
+}
+
+const erasedNote = ({ keys, why }: Redaction): string =>
+  `已删除 ${keys.size} 个键的内容 bodies erased of ${keys.size} keys (${why})`
+
+/** A redaction by itself: the body that it names, if the file has it. */
+async function checkAlone(redaction: Redaction, body: Uint8Array | null, verdicts: Verdicts): Promise<void> {
+  passUpTo(verdicts, STATEMENT_CHECKS)
+  verdicts.set('chain', { verdict: 'unchecked', note: NO_LOG })
+  if (body === null) return void verdicts.set('digest', { verdict: 'unchecked', note: NO_BODY })
+  try {
+    checkRedaction(null, body, redaction)
+    verdicts.set('digest', { verdict: 'passed', note: erasedNote(redaction) })
+  } catch (error) {
+    fail(verdicts, REDACTION_CHECKS, error, 'digest')
   }
 }
 
@@ -140,22 +163,29 @@ export async function verifyFile(bytes: Uint8Array, membership: Membership): Pro
   const verdicts: Verdicts = new Map()
   let token = ''
   let body: Uint8Array | null = null
+  let beside: string | null = null
   let kind: TokenKind | null = null
   let says: string | null = null
   let order: readonly CheckId[] = ENTRY_CHECKS
   try {
-    ;({ token, body } = splitFile(bytes))
+    ;({ token, redaction: beside, body } = splitFile(bytes))
     kind = tokenKindOf(token)
     if (kind === 'receipt' || kind === 'head') {
       order = STATEMENT_CHECKS
       if (body !== null) throw new ExchangeError('TOKEN_MALFORMED', 'expected nothing behind the token')
       says = await openStatement(kind, token, membership)
       passUpTo(verdicts, STATEMENT_CHECKS)
+    } else if (kind === 'redaction') {
+      order = REDACTION_CHECKS
+      const redaction = await openRedaction(token, membership, null)
+      says = `${formatLogId(redaction.log)} ${formatPosition(redaction.position)}`
+      await checkAlone(redaction, body, verdicts)
     } else {
       order = kind === 'epoch' ? OPENING_CHECKS : ENTRY_CHECKS
       const opened = await openToken(kind ?? 'envelope', token, membership, null)
       says = `${formatLogId(opened.log)} ${formatPosition(opened.entry)}`
-      await checkEntry(opened, body, order, verdicts)
+      const redaction = beside === null ? null : await openRedaction(beside, membership, opened.log)
+      await checkEntry(opened, body, redaction, order, verdicts)
     }
   } catch (error) {
     fail(verdicts, order, error)

@@ -2,10 +2,11 @@
 import type { Kysely } from 'kysely'
 import { HEAD_INTERVAL_MS } from '../../runtime/ledger/heads.ts'
 import { readLogs } from '../../runtime/ledger/ledger.ts'
+import { countErased } from '../../runtime/ledger/redactions.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import type { Broker } from '../../runtime/nats.ts'
 import type { Membership } from '../../schemas/membership.ts'
-import { type LogAt, sealHead } from '../../schemas/statements.ts'
+import { type OwnLogAt, sealHead } from '../../schemas/statements.ts'
 import { headSubject } from '../../schemas/subjects.ts'
 import type { Signer } from '../../schemas/tokens.ts'
 
@@ -28,10 +29,16 @@ export function startAnnouncer(options: {
   let due = 0
   let working: Promise<void> = Promise.resolve()
   let stopped = false
+  let announcing = false
+  /** something moved while a head was being made: it may not stand in that one */
+  let again = false
 
   async function announce(): Promise<void> {
     const states = await readLogs(db)
-    const all: LogAt[] = states.flatMap(({ log, head }) => (head === null ? [] : [{ log, head }]))
+    const erased = await countErased(db)
+    const all: OwnLogAt[] = states.flatMap(({ id, log, head }) =>
+      head === null ? [] : [{ log, head, erased: erased.get(id) ?? 0 }],
+    )
     const held = all.filter(({ log }) => log.origin !== origin)
     const membership = options.membership()
     const context = { fed: membership.fed, mem: membership.position, signer: options.signer, now: options.clock() }
@@ -53,10 +60,13 @@ export function startAnnouncer(options: {
     clearTimeout(timer)
     due = Date.now() + ms
     timer = setTimeout(() => {
+      announcing = true
+      again = false
       working = announce()
         .catch(options.failed)
         .finally(() => {
-          if (!stopped) schedule(HEAD_INTERVAL_MS)
+          announcing = false
+          if (!stopped) schedule(again ? SETTLE_MS : HEAD_INTERVAL_MS)
         })
     }, ms)
   }
@@ -64,7 +74,8 @@ export function startAnnouncer(options: {
   schedule(SETTLE_MS)
   return {
     moved() {
-      if (!stopped && due - Date.now() > SETTLE_MS) schedule(SETTLE_MS)
+      again = announcing
+      if (!stopped && !announcing && due - Date.now() > SETTLE_MS) schedule(SETTLE_MS)
     },
     async [Symbol.asyncDispose]() {
       stopped = true

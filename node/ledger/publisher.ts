@@ -6,12 +6,20 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
 import { convict } from '../../runtime/ledger/forks.ts'
-import { entriesAt, type LogState, noteReceipt, readLog, readLogs, readRange } from '../../runtime/ledger/ledger.ts'
+import {
+  entriesAt,
+  type LogState,
+  noteReceipt,
+  readLog,
+  readLogs,
+  readRange,
+  type StoredEntry,
+} from '../../runtime/ledger/ledger.ts'
 import { entryHeaders } from '../../runtime/ledger/message.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import type { Broker } from '../../runtime/nats.ts'
 import { isExchangeError } from '../../schemas/errors.ts'
-import { formatLogId, type Position } from '../../schemas/log.ts'
+import { comparePositions, formatLogId, type LogId, type Position } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
 import { judgeReceipt } from '../../schemas/receipt-rule.ts'
 import { openReceipt } from '../../schemas/statements.ts'
@@ -22,7 +30,14 @@ import type { NodeEvents } from '../events.ts'
 /** entries on their way at once, and read from the ledger at once */
 const WINDOW = 16
 
-export type Publisher = AsyncDisposable & { wake(): void; trouble(): string | null }
+/** bytes of just sealed entries kept at hand, so that an idle outbox need not read back what was committed a moment ago */
+const FRESH_BYTES = 8 * 1024 * 1024
+
+export type Publisher = AsyncDisposable & {
+  /** entries that have just been committed behind the log's head, in order */
+  offer(state: { readonly id: number; readonly log: LogId }, entries: readonly StoredEntry[]): void
+  trouble(): string | null
+}
 
 type Sent = { position: Position; at: number; askedAt: number }
 
@@ -37,6 +52,9 @@ export function startPublisher(options: {
   const { broker, db, origin, events } = options
   const stopping = new AbortController()
   const sent = new Map<string, Sent>()
+  /** the own logs as last read or moved; read again now and then, and after every failure */
+  const known = new Map<string, LogState>()
+  const fresh = new Map<string, { entries: StoredEntry[]; bytes: number }>()
   let waker = new AbortController()
   let trouble: string | null = null
 
@@ -55,9 +73,11 @@ export function startPublisher(options: {
     const earlier = state.receiptToken === null ? [] : [await openReceipt(state.receiptToken, membership)]
     const own = { head: state.head, noted: state.receipt, digestAt: () => sealed?.digest ?? null }
     const verdict = judgeReceipt(receipt, own, earlier)
-    if (verdict.kind === 'take' && (await noteReceipt(db, receipt.log, receipt.head, token)))
+    if (verdict.kind === 'take' && (await noteReceipt(db, receipt.log, receipt.head, token))) {
+      const now = known.get(formatLogId(receipt.log))
+      if (now !== undefined) known.set(formatLogId(receipt.log), { ...now, receipt: receipt.head })
       events.receipted(receipt.log, receipt.head)
-    else if (verdict.kind === 'ahead') events.receiptRefused('it names more than this node holds of its own log')
+    } else if (verdict.kind === 'ahead') events.receiptRefused('it names more than this node holds of its own log')
     else if (verdict.kind === 'foreign' || verdict.kind === 'convicts') {
       const statements = verdict.kind === 'convicts' ? verdict.statements : ([token, sealed?.token ?? ''] as const)
       if (await convict(db, { statements, reason: verdict.reason })) events.hubConvicted(verdict.reason)
@@ -77,9 +97,7 @@ export function startPublisher(options: {
       return false
     }
     if (action.kind === 'resend') events.resent(log)
-    let batch = await readRange(db, state.id, action.from.epoch, action.from.seq, WINDOW)
-    if (batch.length === 0 && action.from.epoch < head.epoch)
-      batch = await readRange(db, state.id, action.from.epoch + 1, 0, WINDOW)
+    const batch = await nextEntries(state, head, action.from)
     const end = batch.at(-1)
     if (end === undefined) return false
     await Promise.all(
@@ -92,9 +110,48 @@ export function startPublisher(options: {
         }),
       ),
     )
+    forgetFresh(id, end.position)
     sent.set(id, { position: end.position, at: options.clock().getTime(), askedAt: 0 })
     events.published(log, batch.length)
     return true
+  }
+
+  async function nextEntries(state: LogState, head: Position, from: Position): Promise<StoredEntry[]> {
+    const entries = fresh.get(formatLogId(state.log))?.entries ?? []
+    const at = entries.findIndex(entry => comparePositions(entry.position, from) === 0)
+    if (at >= 0) return entries.slice(at, at + WINDOW)
+    const batch = await readRange(db, state.id, from.epoch, from.seq, WINDOW)
+    return batch.length === 0 && from.epoch < head.epoch ? readRange(db, state.id, from.epoch + 1, 0, WINDOW) : batch
+  }
+
+  function forgetFresh(id: string, until: Position): void {
+    const rest = fresh.get(id)?.entries.filter(entry => comparePositions(entry.position, until) > 0) ?? []
+    if (rest.length === 0) fresh.delete(id)
+    else fresh.set(id, { entries: rest, bytes: rest.reduce((sum, entry) => sum + (entry.body?.length ?? 0), 0) })
+  }
+
+  function offer({ id: logId, log }: { readonly id: number; readonly log: LogId }, entries: readonly StoredEntry[]): void {
+    const id = formatLogId(log)
+    const last = entries.at(-1)
+    if (last === undefined) return
+    const before = known.get(id) ?? { id: logId, log, head: null, issuedAt: null, frozen: false, receipt: null, receiptToken: null }
+    known.set(id, { ...before, head: { ...last.position, digest: last.digest } })
+    const kept = fresh.get(id) ?? { entries: [], bytes: 0 }
+    const bytes = entries.reduce((sum, entry) => sum + (entry.body?.length ?? 0), kept.bytes)
+    // A loaded outbox reads from the ledger, in order; what is kept at hand must have no hole in front of it.
+    if (bytes <= FRESH_BYTES) fresh.set(id, { entries: [...kept.entries, ...entries], bytes })
+    else fresh.delete(id)
+    waker.abort()
+  }
+
+  async function refresh(): Promise<void> {
+    for (const state of await readLogs(db)) {
+      if (state.log.origin !== origin) continue
+      // What was offered while this was read is newer than what was read.
+      const head = known.get(formatLogId(state.log))?.head ?? null
+      const ahead = head !== null && (state.head === null || comparePositions(head, state.head) > 0)
+      known.set(formatLogId(state.log), ahead ? { ...state, head } : state)
+    }
   }
 
   async function askReceipts(): Promise<void> {
@@ -103,28 +160,32 @@ export function startPublisher(options: {
   }
 
   async function run(): Promise<void> {
+    let stale = true
     for (let failures = 0; !stopping.signal.aborted; ) {
       waker = new AbortController()
       try {
-        const states = (await readLogs(db)).filter(state => state.log.origin === origin)
-        const moved = await Promise.all(states.map(publishFrom))
+        if (stale) await refresh()
+        const moved = await Promise.all([...known.values()].map(publishFrom))
+        stale = false
         failures = 0
         trouble = null
         if (moved.some(Boolean)) continue
       } catch (error) {
         failures += 1
+        stale = true
         trouble = error instanceof Error ? error.message : String(error)
         if (failures === 1 || isExchangeError(error)) events.failed(origin, error)
       }
       const pause = failures === 0 ? 1000 : Math.min(5000, 200 * 2 ** failures) * (0.5 + Math.random() / 2)
       const signals = failures === 0 ? [stopping.signal, waker.signal] : [stopping.signal]
       await delay(pause, undefined, { signal: AbortSignal.any(signals) }).catch(() => {})
+      if (!waker.signal.aborted) stale = true
     }
   }
 
   const running = run()
   return {
-    wake: () => waker.abort(),
+    offer,
     trouble: () => trouble,
     async [Symbol.asyncDispose]() {
       stopping.abort()

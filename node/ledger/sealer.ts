@@ -7,7 +7,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Kysely, Transaction } from 'kysely'
-import { appendEntries, lockLogs, type NewEntry } from '../../runtime/ledger/ledger.ts'
+import { appendEntries, lockLogs, type NewEntry, type StoredEntry } from '../../runtime/ledger/ledger.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { isDataError, translateDatabaseError } from '../../runtime/postgres/database.ts'
 import type { OpenDatasetName } from '../../schemas/datasets/datasets.ts'
@@ -56,7 +56,7 @@ export function createSealer(options: {
   /** what must be settled before the first envelope of this life */
   readonly restoration: { readonly done: Promise<void>; trouble(): string | null }
   /** after each commit that moved a log */
-  readonly sealed: (log: LogId, records: number) => void
+  readonly sealed: (state: { readonly id: number; readonly log: LogId }, records: number, entries: readonly StoredEntry[]) => void
 }): Sealer {
   const { db, origin } = options
   const queues = new Map<string, { readonly log: LogId; readonly jobs: Job[]; running: Promise<void> | null }>()
@@ -107,8 +107,8 @@ export function createSealer(options: {
 
   async function sealGroup(log: LogId, items: readonly Item[]): Promise<ItemResult[]> {
     try {
-      const { results, records } = await db.transaction().execute(trx => sealInside(trx, log, items))
-      if (records > 0) options.sealed(log, records)
+      const { id, results, records, entries } = await db.transaction().execute(trx => sealInside(trx, log, items))
+      if (records > 0) options.sealed({ id, log }, records, entries)
       return results
     } catch (error) {
       if (!isDataError(error)) throw error
@@ -125,7 +125,7 @@ export function createSealer(options: {
     trx: Transaction<Tables>,
     log: LogId,
     items: readonly Item[],
-  ): Promise<{ results: ItemResult[]; records: number }> {
+  ): Promise<{ id: number; results: ItemResult[]; records: number; entries: readonly StoredEntry[] }> {
     const ledger = trx.$pickTables<keyof LedgerTables>()
     const door = trx.$pickTables<keyof IntakeTables>()
     const state = (await lockLogs(ledger, [log])).get(formatLogId(log))
@@ -141,7 +141,8 @@ export function createSealer(options: {
       fresh = children.length === 0 ? [] : await decide(door, state.id, log, children, records)
       take(fresh)
     }
-    if (records.length === 0) return { results: decisions.map(decision => resultOf(decision, new Map())), records: 0 }
+    if (records.length === 0)
+      return { id: state.id, results: decisions.map(decision => resultOf(decision, new Map())), records: 0, entries: [] }
     const context: SealContext = {
       fed: options.membership().fed,
       mem: options.membership().position,
@@ -159,8 +160,14 @@ export function createSealer(options: {
       const placed = batch.map((record, index) => ({ ...record, index }))
       await applyRecords(ledger, log.dataset as OpenDatasetName, { logId: state.id, epoch: entry.epoch, seq: entry.seq }, placed)
     }
-    await appendEntries(ledger, await Promise.all(entries.map(entry => newEntry(state.id, entry, context.now))))
-    return { results: decisions.map(decision => resultOf(decision, places)), records: records.length }
+    const committed = await Promise.all(entries.map(entry => newEntry(state.id, entry, context.now)))
+    await appendEntries(ledger, committed)
+    return {
+      id: state.id,
+      results: decisions.map(decision => resultOf(decision, places)),
+      records: records.length,
+      entries: committed,
+    }
   }
 
   return {

@@ -1,6 +1,7 @@
 /** A refused record, taken up again: read once more from the envelope that says it, checked by today's schema, applied at its position. */
 import { type Kysely, sql } from 'kysely'
 import { readLog, readRange } from '../../runtime/ledger/ledger.ts'
+import { storedRedaction } from '../../runtime/ledger/redactions.ts'
 import { notWhole, type Releaser, released, stays } from '../../runtime/ledger/release.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { isDataError, translateDatabaseError } from '../../runtime/postgres/database.ts'
@@ -24,11 +25,13 @@ export const recordReleaser =
     }
     const name = parseDatasetName(dataset)
     const claims = parseToken(entry.token, 'envelope').claims as EnvelopeClaims
-    const content = openRecords(claims, await openBytes(claims, entry.body, entry.encoding))
+    const redaction = entry.redaction == null ? null : storedRedaction(entry.redaction)
+    const content = openRecords(claims, await openBytes(claims, entry.body, entry.encoding, redaction), redaction?.keys)
     if (content.refusal !== null) return stays(content.refusal)
     const refused = content.refused.find(one => one.index === item)
     if (refused !== undefined) return stays(refused.error)
     const record = content.records.find(one => one.index === item)
+    if (content.erased.some(one => one.index === item)) return notWhole('this record was erased by a redaction')
     if (record === undefined) return notWhole('its envelope has no record at this place')
     try {
       await db.transaction().execute(trx => applyRecords(trx, name, { logId: state.id, epoch, seq }, [record]))

@@ -8,26 +8,45 @@ import type { Accepted, Effect } from '../../runtime/ledger/receiver.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { isDataError, translateDatabaseError } from '../../runtime/postgres/database.ts'
 import type { OpenDatasetName } from '../../schemas/datasets/datasets.ts'
-import type { RefusedRecord } from '../../schemas/opening.ts'
+import type { OpenedBody, RefusedRecord } from '../../schemas/opening.ts'
 import type { ExchangeRecord } from '../../schemas/record.ts'
 import { highestOfEachKey } from '../../schemas/replica-rule.ts'
-import { replicaTable } from './datasets.ts'
+import { REPLICAS, replicaTable } from './datasets.ts'
 
 export type PlacedRecord = ExchangeRecord & { readonly index: number }
+/** neither a put nor a retract: nothing is shown of it, and whatever its log says later stands instead */
+const ERASED = 'erased'
+
 export type Placement = { readonly logId: number; readonly epoch: number; readonly seq: number }
+
+/** Records of one batch, or their text as it came where every one of them is meant, in order from 0. */
+const source = (records: readonly PlacedRecord[], json: string | null) =>
+  json === null
+    ? sql`json_to_recordset(${JSON.stringify(records)}::json)
+        AS r(key text, ver int, op text, why text, at timestamptz, platform text, body jsonb, index int)`
+    : sql`ROWS FROM (json_to_recordset(${json}::json)
+        AS (key text, ver int, op text, why text, at timestamptz, platform text, body jsonb)) WITH ORDINALITY
+        AS r(key, ver, op, why, at, platform, body, place), LATERAL (SELECT (r.place - 1)::int AS index) AS i`
+
+/** What an entry adds to the replica: its records, and of those that were erased the version alone, which hides the ones before it. */
+export const placedRecords = ({ records, erased }: OpenedBody): readonly PlacedRecord[] =>
+  erased.length === 0
+    ? records
+    : [...records, ...erased.map(one => ({ ...one, op: ERASED, body: null }) as unknown as PlacedRecord)]
 
 export async function applyRecords(
   trx: Transaction<LedgerTables>,
   dataset: OpenDatasetName,
   place: Placement,
   records: readonly PlacedRecord[],
+  json: string | null = null,
 ): Promise<void> {
   if (records.length === 0) return
+  const distinct = highestOfEachKey(records)
   await sql`
     INSERT INTO ${sql.table(replicaTable(dataset))} AS held (log_id, key, ver, op, why, at, platform, body, epoch, seq, item)
-    SELECT ${place.logId}::int, r.key, r.ver, r.op, r.why, r.at, r.platform, r.body, ${place.epoch}::int, ${place.seq}::bigint, r.index
-    FROM json_to_recordset(${JSON.stringify(highestOfEachKey(records))}::json)
-      AS r(key text, ver int, op text, why text, at timestamptz, platform text, body jsonb, index int)
+    SELECT ${place.logId}::int, r.key, r.ver, r.op, r.why, r.at, r.platform, r.body, ${place.epoch}::int, ${place.seq}::bigint, index
+    FROM ${source(distinct, distinct === records ? json : null)}
     ON CONFLICT (log_id, key) DO UPDATE SET
       ver = excluded.ver, op = excluded.op, why = excluded.why, at = excluded.at, platform = excluded.platform, body = excluded.body,
       epoch = excluded.epoch, seq = excluded.seq, item = excluded.item, applied_at = now()
@@ -63,9 +82,29 @@ export const replicator: Effect = {
       const { epoch, seq } = one.token.entry
       const place = { logId: one.logId, epoch, seq }
       const dataset = one.token.log.dataset as OpenDatasetName
-      if (careful) refused.set(one, await applyOneByOne(trx, dataset, place, one.content.records))
-      else await applyRecords(trx, dataset, place, one.content.records)
+      if (careful) refused.set(one, await applyOneByOne(trx, dataset, place, placedRecords(one.content)))
+      else await applyRecords(trx, dataset, place, placedRecords(one.content), one.content.json)
     }
     return refused
+  },
+
+  async versions(trx, { id, dataset }, keys) {
+    const replica = REPLICAS.find(one => one.dataset === dataset)
+    if (replica === undefined) return new Map()
+    const { rows } = await sql<{ key: string; ver: number }>`
+      SELECT key, ver FROM ${sql.table(replicaTable(replica.dataset))} WHERE log_id = ${id}::int AND key = ANY(${keys}::text[])`.execute(
+      trx,
+    )
+    return new Map(rows.map(row => [row.key, row.ver]))
+  },
+
+  async erase(trx, { id, dataset }, { epoch, seq }, keys) {
+    const replica = REPLICAS.find(one => one.dataset === dataset)
+    if (replica === undefined) return
+    await sql`
+      UPDATE ${sql.table(replicaTable(replica.dataset))} SET op = ${ERASED}, body = NULL, applied_at = now()
+      WHERE log_id = ${id}::int AND epoch = ${epoch}::int AND seq = ${seq}::bigint AND key = ANY(${keys}::text[]) AND op = 'put'`.execute(
+      trx,
+    )
   },
 }

@@ -4,6 +4,7 @@
  * for one record; a row that no record accounts for is looked for only when the count says that there is one.
  */
 import { sql, type Transaction } from 'kysely'
+import { storedRedaction } from '../../runtime/ledger/redactions.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import type { Finding, VerifiedLog } from '../../runtime/ledger/verification.ts'
 import type { EnvelopeClaims } from '../../schemas/generated/envelope.ts'
@@ -12,12 +13,18 @@ import { openBytes, openRecords } from '../../schemas/opening.ts'
 import type { ExchangeRecord } from '../../schemas/record.ts'
 import { parseToken } from '../../schemas/tokens.ts'
 import { REPLICAS, replicaTable } from './datasets.ts'
+import { placedRecords } from './replicator.ts'
 
 const CHUNK_ENTRIES = 8
 const CHUNK_ROWS = 500
 
 type Placed = ExchangeRecord & { readonly index: number }
-type EntryRow = Position & { readonly token: string; readonly encoding: string; readonly body: Buffer | null }
+type EntryRow = Position & {
+  readonly redaction: string | null
+  readonly token: string
+  readonly encoding: string
+  readonly body: Buffer | null
+}
 type HeldRow = { index: number; ver: number | null; here: boolean; same: boolean }
 type PlacedRow = { key: string; ver: number; epoch: number; seq: number; item: number }
 
@@ -97,16 +104,23 @@ export async function* verifyReplica(
 const entriesFrom = (trx: Transaction<LedgerTables>, id: number) =>
   trx
     .selectFrom('envelope')
-    .select(['epoch', 'seq', 'token', 'encoding', 'body'])
-    .where('log_id', '=', id)
+    .leftJoin('redaction', join =>
+      join
+        .onRef('redaction.log_id', '=', 'envelope.log_id')
+        .onRef('redaction.epoch', '=', 'envelope.epoch')
+        .onRef('redaction.seq', '=', 'envelope.seq')
+        .on('redaction.newest', '=', true),
+    )
+    .select(['envelope.epoch', 'envelope.seq', 'envelope.token', 'encoding', 'body', 'redaction.token as redaction'])
+    .where('envelope.log_id', '=', id)
     .where('refusal', 'is', null)
     .where('body', 'is not', null)
 
 const readEntries = (trx: Transaction<LedgerTables>, id: number, after: Position): Promise<EntryRow[]> =>
   entriesFrom(trx, id)
-    .where(sql<boolean>`(epoch, seq) > (${after.epoch}::int, ${after.seq}::bigint)`)
-    .orderBy('epoch')
-    .orderBy('seq')
+    .where(sql<boolean>`(envelope.epoch, envelope.seq) > (${after.epoch}::int, ${after.seq}::bigint)`)
+    .orderBy('envelope.epoch')
+    .orderBy('envelope.seq')
     .limit(CHUNK_ENTRIES)
     .execute()
 
@@ -114,7 +128,9 @@ const readEntries = (trx: Transaction<LedgerTables>, id: number, after: Position
 async function recordsOf(entry: EntryRow): Promise<readonly Placed[] | null> {
   try {
     const claims = parseToken(entry.token, 'envelope').claims as EnvelopeClaims
-    return openRecords(claims, await openBytes(claims, entry.body ?? new Uint8Array(), entry.encoding)).records
+    const redaction = entry.redaction === null ? null : storedRedaction(entry.redaction)
+    const plain = await openBytes(claims, entry.body ?? new Uint8Array(), entry.encoding, redaction)
+    return placedRecords(openRecords(claims, plain, redaction?.keys))
   } catch {
     return null
   }
@@ -137,7 +153,10 @@ async function asideOf(trx: Transaction<LedgerTables>, log: VerifiedLog['log'], 
 }
 
 async function stands(trx: Transaction<LedgerTables>, log: VerifiedLog['log'], id: number, row: PlacedRow): Promise<boolean> {
-  const entry = await entriesFrom(trx, id).where('epoch', '=', row.epoch).where('seq', '=', row.seq).executeTakeFirst()
+  const entry = await entriesFrom(trx, id)
+    .where('envelope.epoch', '=', row.epoch)
+    .where('envelope.seq', '=', row.seq)
+    .executeTakeFirst()
   if (entry === undefined || (await asideOf(trx, log, row)).has(row.item)) return false
   const records = await recordsOf(entry)
   return records === null || records.some(record => record.index === row.item && record.key === row.key)

@@ -25,6 +25,8 @@ export type ImportSum = {
   entries: number
   accepted: number
   duplicate: number
+  /** redactions that took effect */
+  erased: number
   /** refused, forked or frozen: each stands in the quarantine with its reason */
   refused: number
   /** cannot be judged yet, because this holder is behind in the membership */
@@ -43,13 +45,13 @@ type Importing = {
 
 /** @throws BUNDLE_MALFORMED, whose detail says how far the import came */
 export async function importBundle(chunks: AsyncIterable<Uint8Array>, options: Importing): Promise<ImportSum> {
-  const sum: ImportSum = { entries: 0, accepted: 0, duplicate: 0, refused: 0, waiting: 0, gaps: [], logs: [] }
+  const sum: ImportSum = { entries: 0, accepted: 0, duplicate: 0, erased: 0, refused: 0, waiting: 0, gaps: [], logs: [] }
   const touched = new Set<string>()
   const gaps = new Map<string, ImportSum['gaps'][number]>()
 
   function count(outcome: Outcome): void {
     sum.entries += 1
-    if (outcome.kind === 'accepted' || outcome.kind === 'duplicate') sum[outcome.kind] += 1
+    if (outcome.kind === 'accepted' || outcome.kind === 'duplicate' || outcome.kind === 'erased') sum[outcome.kind] += 1
     else if (outcome.kind === 'wait') sum.waiting += 1
     else if (outcome.kind !== 'gap') sum.refused += 1
     else if (!gaps.has(formatLogId(outcome.log)) && gaps.size < GAPS_SHOWN)
@@ -95,9 +97,10 @@ export async function importBundle(chunks: AsyncIterable<Uint8Array>, options: I
 }
 
 /** Bodies are plain in a file and compressed in the ledger, like those that came by the road. */
-async function openItem(receiver: Receiver, { kind, token, body }: BundleItem): Promise<Opened> {
+async function openItem(receiver: Receiver, { kind, token, redaction, body }: BundleItem): Promise<Opened> {
   const sent = await encodeBody(body)
-  return receiver.open({ kind, token, encoding: sent.encoding, body: sent.bytes, subject: null })
+  const arrival = { kind, token, encoding: sent.encoding, body: sent.bytes, subject: null }
+  return receiver.open(redaction === undefined ? arrival : { ...arrival, redaction })
 }
 
 export function addBundleRoutes(server: FastifyInstance, options: Importing & { readonly operator: Operator }): void {

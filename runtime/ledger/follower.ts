@@ -5,6 +5,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ConsumerMessages, JsMsg } from '@nats-io/jetstream'
+import type { MsgHdrs } from '@nats-io/transport-node'
 import type { LogId } from '../../schemas/log.ts'
 import { consumerName, streamName } from '../../schemas/subjects.ts'
 import type { Broker } from '../nats.ts'
@@ -18,6 +19,15 @@ const GROUP_MESSAGES = 32
 const GROUP_BYTES = 4 * 1024 * 1024
 /** how long the broker waits before it offers a message again that could not be settled */
 const AGAIN_MS = 2000
+
+/** Headers are parsed when they are read: some that cannot be are no headers, so that the message is refused and the log goes on. */
+function headersOf(message: JsMsg): MsgHdrs | undefined {
+  try {
+    return message.headers
+  } catch {
+    return undefined
+  }
+}
 
 export type Follower = AsyncDisposable & { trouble(): string | null }
 
@@ -37,7 +47,8 @@ export function followOrigin(options: {
   const waiting: JsMsg[] = []
   let wake: () => void = () => {}
   let messages: ConsumerMessages | null = null
-  let trouble: string | null = 'not connected to the stream yet'
+  let detached: string | null = 'not connected to the stream yet'
+  let unsettled: string | null = null
 
   async function attach(): Promise<void> {
     while (!stopping.signal.aborted) {
@@ -45,16 +56,18 @@ export function followOrigin(options: {
         const consumer = await broker.stream.consumers.get(streamName(origin), consumerName(options.reader))
         messages = await consumer.consume({
           max_messages: 64,
+          // After a broker's failure the pull is renewed within two missed heartbeats, which come at half of this.
+          expires: 10_000,
           callback: message => {
             waiting.push(message)
             wake()
           },
         })
-        trouble = null
+        detached = null
         const closed = await messages.closed()
-        if (!stopping.signal.aborted) trouble = closed instanceof Error ? closed.message : 'the stream was closed'
+        if (!stopping.signal.aborted) detached = closed instanceof Error ? closed.message : 'the stream was closed'
       } catch (error) {
-        trouble = error instanceof Error ? error.message : String(error)
+        detached = error instanceof Error ? error.message : String(error)
       }
       await delay(500 + Math.random() * 500, undefined, { signal: stopping.signal }).catch(() => {})
     }
@@ -91,15 +104,16 @@ export function followOrigin(options: {
   async function persistently<T>(act: () => Promise<T>): Promise<T | null> {
     for (let attempt = 0; !stopping.signal.aborted; attempt += 1) {
       try {
-        return await act()
+        const result = await act()
+        unsettled = null
+        return result
       } catch (error) {
-        trouble = error instanceof Error ? error.message : String(error)
+        unsettled = error instanceof Error ? error.message : String(error)
         events.failed(origin, error)
         await delay(Math.min(5000, 100 * 2 ** attempt) * (0.5 + Math.random() / 2), undefined, { signal: stopping.signal }).catch(
           () => {},
         )
       }
-      if (attempt > 0) trouble = null
     }
     return null
   }
@@ -111,24 +125,29 @@ export function followOrigin(options: {
       const opened = await Promise.all(
         group.map(message =>
           withExtractedTrace(
-            name => message.headers?.get(name) || undefined,
-            () => receiver.open(arrivalOf(message, message.subject)),
+            name => headersOf(message)?.get(name) || undefined,
+            () => receiver.open(arrivalOf({ headers: headersOf(message), data: message.data }, message.subject)),
           ),
         ),
       )
       await settling
-      if (opened.length > 0) settling = settle(group, opened)
+      // What fails after the commit (a receipt, an acknowledgement) is offered again by the broker; nobody awaits it before the next group.
+      if (opened.length > 0)
+        settling = settle(group, opened).catch(error => {
+          unsettled = error instanceof Error ? error.message : String(error)
+          events.failed(origin, error)
+        })
     }
     await settling
   }
 
   const attaching = attach()
   const running = run().catch(error => {
-    trouble = error instanceof Error ? error.message : String(error)
+    detached = error instanceof Error ? error.message : String(error)
     events.failed(origin, error)
   })
   return {
-    trouble: () => trouble,
+    trouble: () => detached ?? unsettled,
     async [Symbol.asyncDispose]() {
       stopping.abort()
       messages?.stop()

@@ -13,13 +13,14 @@ export type StoredEntry = {
   readonly digest: Digest
   readonly token: string
   readonly encoding: string
-  readonly body: Buffer | null
+  readonly body: Uint8Array | null
   readonly records: number
+  /** the newest redaction of this position, if anything was erased there: the body is then the one that it names */
+  readonly redaction?: string | null
 }
 
-export type NewEntry = Omit<StoredEntry, 'body'> & {
+export type NewEntry = StoredEntry & {
   readonly logId: number
-  readonly body: Uint8Array | null
   readonly issuedAt: Date
   readonly refusal: string | null
 }
@@ -159,11 +160,19 @@ export async function entriesAt(
 export async function readRange(db: Reader, logId: number, epoch: number, from: number, limit: number): Promise<StoredEntry[]> {
   const rows = await db
     .selectFrom('envelope')
-    .select(['epoch', 'seq', 'digest', 'token', 'encoding', 'body', 'records'])
-    .where('log_id', '=', logId)
-    .where('epoch', '=', epoch)
-    .where('seq', '>=', from)
-    .orderBy('seq')
+    .leftJoin('redaction', join =>
+      join
+        .onRef('redaction.log_id', '=', 'envelope.log_id')
+        .onRef('redaction.epoch', '=', 'envelope.epoch')
+        .onRef('redaction.seq', '=', 'envelope.seq')
+        .on('redaction.newest', '=', true),
+    )
+    .select(['envelope.epoch', 'envelope.seq', 'digest', 'envelope.token', 'encoding', 'body', 'records'])
+    .select('redaction.token as redaction')
+    .where('envelope.log_id', '=', logId)
+    .where('envelope.epoch', '=', epoch)
+    .where('envelope.seq', '>=', from)
+    .orderBy('envelope.seq')
     .limit(limit)
     .execute()
   return rows.map(({ epoch: at, seq, ...row }) => ({ ...row, position: { epoch: at, seq } }))

@@ -9,6 +9,15 @@ export function entryHeaders(entry: StoredEntry): MsgHdrs {
   const set = withTrace(headers())
   set.set(entry.body === null ? HEADERS.epoch : HEADERS.envelope, entry.token)
   if (entry.body !== null) set.set(HEADERS.encoding, entry.encoding)
+  if (entry.redaction != null) set.set(HEADERS.redaction, entry.redaction)
+  return set
+}
+
+/** A redaction by itself: what erases at a holder that has the envelope already. */
+export function redactionHeaders(token: string, encoding: string): MsgHdrs {
+  const set = withTrace(headers())
+  set.set(HEADERS.redaction, token)
+  set.set(HEADERS.encoding, encoding)
   return set
 }
 
@@ -19,11 +28,13 @@ export function arrivalOf(
 ): Arrival {
   const envelope = message.headers?.get(HEADERS.envelope) ?? ''
   const epoch = message.headers?.get(HEADERS.epoch) ?? ''
+  const redaction = message.headers?.get(HEADERS.redaction) ?? ''
+  const came = { encoding: message.headers?.get(HEADERS.encoding) || 'identity', body: message.data, subject }
+  if (envelope === '' && epoch === '' && redaction !== '') return { kind: 'redaction', token: redaction, ...came }
   return {
     kind: envelope === '' && epoch !== '' ? 'epoch' : 'envelope',
     token: envelope === '' ? epoch : envelope,
-    encoding: message.headers?.get(HEADERS.encoding) || 'identity',
-    body: message.data,
-    subject,
+    ...(redaction === '' ? {} : { redaction }),
+    ...came,
   }
 }

@@ -32,6 +32,8 @@ export type Quarantined = {
   /** of a row: what it takes to read it again; absent where the bytes are not the whole row */
   readonly reading?: Reading
   readonly content: Uint8Array
+  /** the bytes are those of something erased here: digest and count are kept, they are not */
+  readonly withheld?: boolean
 }
 
 /** What an adapter needs to read a row once more. */
@@ -84,7 +86,7 @@ export async function quarantine(db: Kysely<LedgerTables>, items: readonly Quara
       code: item.code,
       reason: item.reason,
       reason_zh: item.reasonZh ?? null,
-      content: left < 0 ? null : Buffer.from(item.content),
+      content: left < 0 || item.withheld === true ? null : Buffer.from(item.content),
       content_digest: digest,
       content_bytes: item.content.length,
       encoding: item.encoding ?? null,

@@ -5,8 +5,10 @@
  */
 import type { Kysely, Transaction } from 'kysely'
 import { assertionsOfHeads } from '../../schemas/assertions.ts'
+import { formatEnvelopeFile } from '../../schemas/bundle.ts'
 import { ExchangeError, isExchangeError } from '../../schemas/errors.ts'
-import { comparePositions, formatLogId, type LogHead, type LogId } from '../../schemas/log.ts'
+import { LIMITS } from '../../schemas/limits.ts'
+import { comparePositions, formatLogId, type LogHead, type LogId, type Position } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
 import {
   isTransient,
@@ -17,33 +19,48 @@ import {
   openToken,
   type RefusedRecord,
 } from '../../schemas/opening.ts'
+import { checkAddressed, checkRedaction, openRedaction, type Redaction } from '../../schemas/redaction.ts'
 import { type HeldLog, settle } from '../../schemas/settlement.ts'
 import type { Head } from '../../schemas/statements.ts'
 import { parseLogSubject } from '../../schemas/subjects.ts'
 import { isDataError } from '../postgres/database.ts'
+import { type ErasureEffect, erase, erasedPlaces } from './erasure.ts'
 import { freeze } from './forks.ts'
 import { appendEntries, entriesAt, type LogState, lockLogs, type NewEntry } from './ledger.ts'
 import { type Quarantined, quarantine } from './quarantine.ts'
+import { noteRedaction } from './redactions.ts'
 import type { LedgerTables } from './tables.ts'
 
 export type Arrival = {
-  readonly kind: 'envelope' | 'epoch'
+  /** `redaction`: one by itself, with the body that it names */
+  readonly kind: 'envelope' | 'epoch' | 'redaction'
   readonly token: string
+  /** of an envelope whose body is the redacted one: the redaction that names it */
+  readonly redaction?: string
   readonly encoding: string
   readonly body: Uint8Array
   /** NATS subject that it came under; null for a file or a repair */
   readonly subject: string | null
 }
 
-export type Opened =
-  | {
-      readonly arrival: Arrival
-      readonly token: OpenedToken
-      readonly plain: Uint8Array | null
-      readonly content: OpenedBody | null
-      readonly error: null
-    }
-  | { readonly arrival: Arrival; readonly token: OpenedToken | null; readonly error: ExchangeError }
+export type OpenedEntry = {
+  readonly arrival: Arrival
+  readonly token: OpenedToken
+  /** the redaction that came beside it, if its body is the redacted one */
+  readonly redaction: Redaction | null
+  readonly plain: Uint8Array | null
+  readonly content: OpenedBody | null
+  readonly error: null
+}
+export type OpenedRedaction = {
+  readonly arrival: Arrival
+  readonly token: null
+  readonly redaction: Redaction
+  readonly plain: Uint8Array
+  readonly error: null
+}
+export type OpenedFault = { readonly arrival: Arrival; readonly token: OpenedToken | null; readonly error: ExchangeError }
+export type Opened = OpenedEntry | OpenedRedaction | OpenedFault
 
 /** An entry whose place in the log is settled and whose records are to take effect. */
 export type Accepted = { readonly logId: number; readonly token: OpenedToken; readonly content: OpenedBody }
@@ -58,12 +75,14 @@ export type Outcome =
       readonly refusal: ExchangeError | null
     }
   | { readonly kind: 'duplicate'; readonly log: LogId }
+  /** a redaction took effect: `keys` were erased at this position */
+  | { readonly kind: 'erased'; readonly log: LogId; readonly at: Position; readonly keys: number }
   | { readonly kind: 'gap'; readonly log: LogId; readonly missing: { readonly epoch: number; readonly from: number } }
   | { readonly kind: 'forked'; readonly log: LogId; readonly reason: string }
   | { readonly kind: 'wait'; readonly error: ExchangeError }
   | { readonly kind: 'refused'; readonly error: ExchangeError }
 
-export interface Effect {
+export interface Effect extends ErasureEffect {
   /**
    * Applies the records of accepted entries inside the transaction. `careful` says that PostgreSQL has refused one of them: then
    * each record is tried by itself and those that cannot be stored are returned.
@@ -89,23 +108,43 @@ export function createReceiver(options: {
   async function open(arrival: Arrival): Promise<Opened> {
     let token: OpenedToken | null = null
     try {
-      token = await openToken(
-        arrival.kind,
-        arrival.token,
-        membership(),
-        arrival.subject === null ? null : parseLogSubject(arrival.subject),
-      )
-      if (token.claims === null) return { arrival, token, plain: null, content: null, error: null }
-      const plain = await openBytes(token.claims, arrival.body, arrival.encoding)
-      const content = effect === null || token.refusal !== null ? null : openRecords(token.claims, plain)
-      return { arrival, token, plain, content, error: null }
+      const subject = arrival.subject === null ? null : parseLogSubject(arrival.subject)
+      if (arrival.kind === 'redaction') {
+        const redaction = await openRedaction(arrival.token, membership(), subject)
+        const plain = await openBytes({ dig: redaction.new }, arrival.body, arrival.encoding)
+        return { arrival, token: null, redaction, plain, error: null }
+      }
+      token = await openToken(arrival.kind, arrival.token, membership(), subject)
+      if (token.claims === null) return { arrival, token, redaction: null, plain: null, content: null, error: null }
+      const redaction = arrival.redaction === undefined ? null : await openRedaction(arrival.redaction, membership(), subject)
+      if (redaction !== null) checkAddressed(redaction, token.claims)
+      const plain = await openBytes(token.claims, arrival.body, arrival.encoding, redaction)
+      if (redaction !== null) checkRedaction(null, plain, redaction)
+      const content = effect === null || token.refusal !== null ? null : openRecords(token.claims, plain, redaction?.keys)
+      return { arrival, token, redaction, plain, content, error: null }
     } catch (error) {
       if (isExchangeError(error)) return { arrival, token, error }
       throw error
     }
   }
 
+  /** Entries first: a redaction that comes with the entry that allows it is judged after that one. */
   async function receive(opened: readonly Opened[]): Promise<Outcome[]> {
+    const entries = opened.filter(one => !isRedaction(one))
+    const settled = entries.length === 0 ? [] : await receiveEntries(entries)
+    const outcomes = new Map<Opened, Outcome | undefined>(entries.map((one, index) => [one, settled[index]]))
+    const all: Outcome[] = []
+    for (const one of opened) {
+      const outcome = outcomes.get(one)
+      // An entry that is held already may bring what erases in it: the only road of a redaction across an air gap.
+      if (outcome === undefined || (outcome.kind === 'duplicate' && 'redaction' in one && one.redaction !== null))
+        all.push(await receiveRedaction(one as OpenedEntry | OpenedRedaction))
+      else all.push(outcome)
+    }
+    return all
+  }
+
+  async function receiveEntries(opened: readonly (OpenedEntry | OpenedFault)[]): Promise<Outcome[]> {
     try {
       return await db.transaction().execute(trx => settleAll(trx, opened, false))
     } catch (error) {
@@ -114,7 +153,29 @@ export function createReceiver(options: {
     }
   }
 
-  async function settleAll(trx: Transaction<LedgerTables>, opened: readonly Opened[], careful: boolean): Promise<Outcome[]> {
+  async function receiveRedaction({ arrival, redaction, plain }: OpenedEntry | OpenedRedaction): Promise<Outcome> {
+    if (redaction === null || plain === null) throw new ExchangeError('INTERNAL', 'expected a redaction')
+    const { log, position } = redaction
+    const ahead = options.announced(log)?.logs.find(at => formatLogId(at.log) === formatLogId(log))?.head ?? null
+    const behind = (head: LogHead | null): boolean => ahead !== null && (head === null || comparePositions(head, ahead) < 0)
+    try {
+      const verdict = await db
+        .transaction()
+        .execute(trx => erase(trx, { redaction, plain, encoding: arrival.encoding, body: arrival.body }, { effect, behind }))
+      if (verdict.kind === 'wait') return verdict
+      return verdict.kind === 'known' ? { kind: 'duplicate', log } : { kind: 'erased', log, at: position, keys: verdict.keys }
+    } catch (error) {
+      if (!isExchangeError(error)) throw error
+      await quarantine(db, await withhold(db, [redactionAside(arrival, redaction, error)]))
+      return { kind: 'refused', error }
+    }
+  }
+
+  async function settleAll(
+    trx: Transaction<LedgerTables>,
+    opened: readonly (OpenedEntry | OpenedFault)[],
+    careful: boolean,
+  ): Promise<Outcome[]> {
     const good = opened.filter(one => one.error === null)
     const states =
       good.length === 0
@@ -128,9 +189,10 @@ export function createReceiver(options: {
     const verdicts = new Map(settle(held, arriving).verdicts.map((verdict, index) => [good[index], verdict]))
     const outcomes: Outcome[] = []
     const entries: NewEntry[] = []
+    const redacted: { readonly logId: number; readonly redaction: Redaction }[] = []
     const accepted: Accepted[] = []
     const aside: Quarantined[] = []
-    const refuse = (one: Opened, error: ExchangeError): void => {
+    const refuse = (one: OpenedEntry | OpenedFault, error: ExchangeError): void => {
       outcomes.push({ kind: 'refused', error })
       aside.push(setAside(one, error))
     }
@@ -156,6 +218,7 @@ export function createReceiver(options: {
       } else {
         const refusal = one.token.refusal ?? one.content?.refusal ?? null
         entries.push(newEntry(one, state.id, refusal))
+        if (one.redaction !== null) redacted.push({ logId: state.id, redaction: one.redaction })
         if (refusal !== null) aside.push(setAside(one, refusal))
         else if (one.content !== null && effect !== null) accepted.push({ logId: state.id, token: one.token, content: one.content })
         outcomes.push({
@@ -169,19 +232,28 @@ export function createReceiver(options: {
       }
     }
     await appendEntries(trx, entries)
+    for (const { logId, redaction } of redacted) await noteRedaction(trx, logId, redaction)
     const unstorable =
       effect === null || accepted.length === 0 ? new Map<Accepted, RefusedRecord[]>() : await effect.apply(trx, accepted, careful)
     for (const one of accepted) {
       for (const refused of [...one.content.refused, ...(unstorable.get(one) ?? [])]) aside.push(recordAside(one, refused, opened))
     }
-    await quarantine(trx, aside)
+    await quarantine(trx, await withhold(trx, aside))
     return outcomes
   }
 
   return { open, receive }
 }
 
-type Good = Opened & { readonly error: null }
+const isRedaction = (one: Opened): one is OpenedRedaction => one.token === null && one.error === null
+
+/** What was erased here does not come back through quarantine: of what belongs to such a position, digest and count are kept. */
+async function withhold(db: Kysely<LedgerTables>, aside: readonly Quarantined[]): Promise<readonly Quarantined[]> {
+  const tokenIn = ({ kind, content }: Quarantined): string =>
+    kind === 'envelope' ? (/^[^ \n]*/.exec(Buffer.from(content.subarray(0, LIMITS.tokenBytes)).toString('latin1'))?.[0] ?? '') : ''
+  const erased = await erasedPlaces(db, aside.map(tokenIn).filter(Boolean))
+  return erased.size === 0 ? aside : aside.map(one => (erased.has(tokenIn(one)) ? { ...one, withheld: true } : one))
+}
 
 /**
  * What the rules need to know of each log: the entry at every position that is offered again, and the last entry where what is
@@ -190,7 +262,7 @@ type Good = Opened & { readonly error: null }
 async function readHeld(
   trx: Transaction<LedgerTables>,
   states: ReadonlyMap<string, LogState>,
-  good: readonly Good[],
+  good: readonly OpenedEntry[],
   announced: (log: LogId) => Head | null,
 ): Promise<Map<string, HeldLog>> {
   const wanted = good.flatMap(({ token: { log, entry } }) => {
@@ -218,7 +290,7 @@ async function readHeld(
   )
 }
 
-const newEntry = (one: Opened & { error: null }, logId: number, refusal: ExchangeError | null): NewEntry => ({
+const newEntry = (one: OpenedEntry, logId: number, refusal: ExchangeError | null): NewEntry => ({
   logId,
   position: { epoch: one.token.entry.epoch, seq: one.token.entry.seq },
   digest: one.token.entry.digest,
@@ -231,7 +303,7 @@ const newEntry = (one: Opened & { error: null }, logId: number, refusal: Exchang
 })
 
 /** A whole entry: its token and body as they came. What was not shown to be its origin's is nobody's. */
-function setAside(one: Opened, error: ExchangeError): Quarantined {
+function setAside(one: OpenedEntry | OpenedFault, error: ExchangeError): Quarantined {
   return {
     kind: 'envelope',
     origin: one.token?.log.origin ?? null,
@@ -244,9 +316,21 @@ function setAside(one: Opened, error: ExchangeError): Quarantined {
     code: error.code,
     reason: error.reason,
     encoding: one.arrival.encoding,
-    content: Buffer.concat([Buffer.from(`${one.arrival.token}\n`), one.arrival.body]),
+    content: formatEnvelopeFile(one.arrival),
   }
 }
+
+/** A redaction by itself, with the body that came with it. */
+const redactionAside = (arrival: Arrival, { log, position }: Redaction, error: ExchangeError): Quarantined => ({
+  kind: 'envelope',
+  ...log,
+  ...position,
+  place: arrival.subject,
+  code: error.code,
+  reason: error.reason,
+  encoding: arrival.encoding,
+  content: formatEnvelopeFile(arrival),
+})
 
 /** One record: its own text, cut out of the body that it came in. */
 export function recordAside(one: Accepted, refused: RefusedRecord, opened: readonly Opened[]): Quarantined {

@@ -10,7 +10,7 @@ import { formatLogId } from '../../schemas/log.ts'
 import { isDataError } from '../postgres/database.ts'
 import { entriesAt, lockLogs, readLog } from './ledger.ts'
 import { quarantine } from './quarantine.ts'
-import { type Arrival, type Effect, type Opened, type Outcome, type Receiver, recordAside } from './receiver.ts'
+import { type Arrival, type Effect, type Opened, type OpenedEntry, type Outcome, type Receiver, recordAside } from './receiver.ts'
 import type { LedgerTables, QuarantineRow } from './tables.ts'
 
 export type QuarantineItem = Omit<QuarantineRow, 'id' | 'content' | 'arrived_at'> & {
@@ -53,6 +53,7 @@ export async function noteRelease(db: Kysely<LedgerTables>, id: number, release:
 const OUTCOMES: { readonly [K in Outcome['kind']]: (outcome: Outcome & { kind: K }) => Release } = {
   accepted: ({ refusal, records }) => released(refusal === null ? `accepted, ${records} records` : `accepted, ${refusal.code}`),
   duplicate: () => released('held already'),
+  erased: ({ keys }) => released(`${keys} erased`),
   gap: ({ log, missing }) =>
     stays(new ExchangeError('LOG_GAP', `${formatLogId(log)}: expected the entries from ${missing.epoch}.${missing.from} on first`)),
   forked: ({ reason }) => stays(new ExchangeError('LOG_FORK', reason)),
@@ -70,7 +71,7 @@ export function envelopeReleaser(options: {
   const { db, receiver, effect } = options
 
   /** The refusal of a position is lifted and its records take effect, in one transaction. */
-  async function reread(one: Opened & { readonly error: null }, logId: number, careful: boolean): Promise<number> {
+  async function reread(one: OpenedEntry, logId: number, careful: boolean): Promise<number> {
     const { log, entry } = one.token
     return db.transaction().execute(async trx => {
       await lockLogs(trx, [log])
@@ -94,10 +95,19 @@ export function envelopeReleaser(options: {
     })
   }
 
+  async function offer(opened: Opened): Promise<Release> {
+    const outcomes = await receiver.receive([opened])
+    await options.settled(outcomes)
+    const [outcome] = outcomes
+    if (outcome === undefined) throw new ExchangeError('INTERNAL', 'an entry was offered and not settled')
+    return (OUTCOMES[outcome.kind] as (one: Outcome) => Release)(outcome)
+  }
+
   return async item => {
     if (item.content === null) return notWhole('the bytes of this entry were over the quota and are not here')
     const opened = await receiver.open(arrivalOf(item, item.content))
     if (opened.error !== null) return stays(opened.error)
+    if (opened.token === null) return offer(opened)
     const { log, entry, refusal } = opened.token
     const state = await readLog(db, log)
     const held = state === null ? undefined : (await entriesAt(db, [{ logId: state.id, at: entry }])).values().next().value
@@ -112,20 +122,18 @@ export function envelopeReleaser(options: {
     }
     if (state?.frozen === true)
       return stays(new ExchangeError('LOG_FROZEN', `${formatLogId(log)}: its origin has signed two histories`))
-    const outcomes = await receiver.receive([opened])
-    await options.settled(outcomes)
-    const [outcome] = outcomes
-    if (outcome === undefined) throw new ExchangeError('INTERNAL', 'an entry was offered and not settled')
-    return (OUTCOMES[outcome.kind] as (one: Outcome) => Release)(outcome)
+    return offer(opened)
   }
 }
 
 /** The token alone says whose it is: under which subject it came is no matter any more. */
 function arrivalOf(item: QuarantineItem, content: Buffer): Arrival {
-  const { token, body } = parseEnvelopeFile(content)
+  const { token, redaction, body } = parseEnvelopeFile(content)
+  const kind = tokenKindOf(token)
   return {
-    kind: tokenKindOf(token) === 'epoch' ? 'epoch' : 'envelope',
+    kind: kind === 'epoch' || kind === 'redaction' ? kind : 'envelope',
     token,
+    ...(redaction === undefined ? {} : { redaction }),
     encoding: item.encoding ?? 'identity',
     body,
     subject: null,

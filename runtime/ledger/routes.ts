@@ -4,7 +4,13 @@
  */
 import type { FastifyInstance } from 'fastify'
 import type { Kysely } from 'kysely'
-import { BUNDLE_MEDIA_TYPE, ENVELOPE_MEDIA_TYPE, formatBundleEntry, formatEnvelopeFile } from '../../schemas/bundle.ts'
+import {
+  BUNDLE_MEDIA_TYPE,
+  type BundleEntry,
+  ENVELOPE_MEDIA_TYPE,
+  formatBundleEntry,
+  formatEnvelopeFile,
+} from '../../schemas/bundle.ts'
 import { decodeBody } from '../../schemas/encoding.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import { LIMITS } from '../../schemas/limits.ts'
@@ -72,8 +78,9 @@ export function addLedgerRoutes(
     return state.id
   }
 
-  const plain = async (entry: StoredEntry): Promise<{ token: string; body: Uint8Array }> => ({
+  const plain = async (entry: StoredEntry): Promise<BundleEntry> => ({
     token: entry.token,
+    ...(entry.redaction == null ? {} : { redaction: entry.redaction }),
     body: entry.body === null ? new Uint8Array() : await decodeBody(entry.body, entry.encoding),
   })
 

@@ -1,6 +1,6 @@
 /**
  * The ledger's tables, the same in hub and node. `log` holds where each log stands here; `envelope` every entry of it as it came;
- * `quarantine` what was refused, with its bytes and code; `announced` the newest signed head of every origin.
+ * `redaction` what was erased of them; `quarantine` what was refused, with its bytes and code; `announced` the newest signed head of every origin.
  */
 import { type ColumnType, type Generated, type Kysely, sql } from 'kysely'
 
@@ -97,9 +97,25 @@ export type AnnouncedRow = {
   token: string
 }
 
+/** A redaction that was applied here. Of several at one position the newest names all keys erased there. */
+export type RedactionRow = {
+  log_id: number
+  epoch: number
+  seq: number
+  /** number of keys that it names */
+  erased: number
+  newest: boolean
+  token: string
+  old_digest: string
+  new_digest: string
+  issued_at: Date
+  applied_at: Generated<Date>
+}
+
 export type LedgerTables = {
   log: LogRow
   envelope: EnvelopeRow
+  redaction: RedactionRow
   quarantine: QuarantineRow
   announced: AnnouncedRow
   fork: ForkRow
@@ -124,6 +140,16 @@ export const ledgerMigration = {
         received_at timestamptz NOT NULL DEFAULT now(), refusal text,
         PRIMARY KEY (log_id, epoch, seq)
       )`.execute(db)
+    await sql`
+      CREATE TABLE redaction (
+        log_id integer NOT NULL, epoch integer NOT NULL, seq bigint NOT NULL, erased integer NOT NULL, newest boolean NOT NULL,
+        token text NOT NULL, old_digest text NOT NULL, new_digest text NOT NULL,
+        issued_at timestamptz NOT NULL, applied_at timestamptz NOT NULL DEFAULT now(),
+        PRIMARY KEY (log_id, epoch, seq, erased),
+        FOREIGN KEY (log_id, epoch, seq) REFERENCES envelope ON DELETE CASCADE
+      )`.execute(db)
+    await sql`CREATE UNIQUE INDEX ON redaction (log_id, epoch, seq) WHERE newest`.execute(db)
+    await sql`CREATE INDEX ON redaction (log_id, issued_at, epoch, seq) WHERE newest`.execute(db)
     // Bodies come compressed or incompressible; compressing them once more costs and saves nothing.
     await sql`ALTER TABLE envelope ALTER COLUMN body SET STORAGE EXTERNAL`.execute(db)
     await sql`

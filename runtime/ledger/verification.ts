@@ -9,6 +9,7 @@ import { isExchangeError } from '../../schemas/errors.ts'
 import { formatLogId, formatPosition, judgeChain, type LogHead, type LogId, type Position } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
 import { openBytes, openToken } from '../../schemas/opening.ts'
+import { checkAddressed, checkRedaction, openRedaction, type Redaction } from '../../schemas/redaction.ts'
 import { openReceipt } from '../../schemas/statements.ts'
 import { entriesAt } from './ledger.ts'
 import type { LedgerTables } from './tables.ts'
@@ -18,7 +19,8 @@ export const CHECKS = {
   digest: 'the token has the digest that its row states',
   token: 'the token is signed by its origin for this log and position',
   chain: 'the entry follows the one before it',
-  body: 'the body has the digest that the token states',
+  body: 'the body has the digest that the token states, or that of the newest redaction of its position',
+  redaction: 'the redaction is signed by its origin for this envelope',
   refusal: 'the verdict on the entry is the one that its token earns',
   head: 'the head of the log is its last entry',
   receipt: "the receipt is the hub's and names what stands at its position",
@@ -176,18 +178,38 @@ type EntryRow = {
   readonly body: Buffer | null
   readonly records: number
   readonly refusal: string | null
+  readonly redaction: string | null
 }
 
 const readChunk = (trx: Transaction<LedgerTables>, id: number, after: Position | null): Promise<EntryRow[]> =>
   trx
     .selectFrom('envelope')
-    .select(['epoch', 'seq', 'digest', 'token', 'encoding', 'body', 'records', 'refusal'])
-    .where('log_id', '=', id)
-    .where(sql<boolean>`(epoch, seq) > (${after?.epoch ?? 0}::int, ${after?.seq ?? -1}::bigint)`)
-    .orderBy('epoch')
-    .orderBy('seq')
+    .leftJoin('redaction', join =>
+      join
+        .onRef('redaction.log_id', '=', 'envelope.log_id')
+        .onRef('redaction.epoch', '=', 'envelope.epoch')
+        .onRef('redaction.seq', '=', 'envelope.seq')
+        .on('redaction.newest', '=', true),
+    )
+    .select(['envelope.epoch', 'envelope.seq', 'digest', 'envelope.token', 'encoding', 'body', 'records', 'refusal'])
+    .select('redaction.token as redaction')
+    .where('envelope.log_id', '=', id)
+    .where(sql<boolean>`(envelope.epoch, envelope.seq) > (${after?.epoch ?? 0}::int, ${after?.seq ?? -1}::bigint)`)
+    .orderBy('envelope.epoch')
+    .orderBy('envelope.seq')
     .limit(CHUNK_ENTRIES)
     .execute()
+
+function redactionFault(plain: Uint8Array, redaction: Redaction | null): string | null {
+  if (redaction === null) return null
+  try {
+    checkRedaction(null, plain, redaction)
+    return null
+  } catch (error) {
+    if (!isExchangeError(error)) throw error
+    return error.code
+  }
+}
 
 type Fault = { readonly check: CheckName; readonly expected: string; readonly found: string }
 
@@ -217,13 +239,21 @@ async function verifyEntry(row: EntryRow, log: LogId, before: LogHead | null, me
     return faults
   }
   if (row.records !== claims.n) faults.push({ check: 'body', expected: `${claims.n} records`, found: `${row.records} records` })
-  const fault = await openBytes(claims, row.body ?? new Uint8Array(), row.encoding).then(
-    () => null,
+  let redaction: Redaction | null = null
+  try {
+    redaction = row.redaction === null ? null : await openRedaction(row.redaction, membership, log)
+    if (redaction !== null) checkAddressed(redaction, claims)
+  } catch (error) {
+    if (!isExchangeError(error)) throw error
+    return [...faults, { check: 'redaction', expected: CHECKS.redaction, found: error.code }]
+  }
+  const fault = await openBytes(claims, row.body ?? new Uint8Array(), row.encoding, redaction).then(
+    plain => redactionFault(plain, redaction),
     (error: unknown) => {
       if (!isExchangeError(error)) throw error
       return error.code
     },
   )
-  if (fault !== null) faults.push({ check: 'body', expected: claims.dig, found: fault })
+  if (fault !== null) faults.push({ check: 'body', expected: redaction?.new ?? claims.dig, found: fault })
   return faults
 }

@@ -1,0 +1,326 @@
+import { gunzipSync } from 'node:zlib'
+import { headers } from '@nats-io/transport-node'
+import { type Kysely, sql } from 'kysely'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { readLog } from '../../runtime/ledger/ledger.ts'
+import { redactionsAt, storedRedaction } from '../../runtime/ledger/redactions.ts'
+import type { LedgerTables } from '../../runtime/ledger/tables.ts'
+import { decodeBody } from '../../schemas/encoding.ts'
+import { formatPosition } from '../../schemas/log.ts'
+import { openBytes, openRecords, openToken } from '../../schemas/opening.ts'
+import type { JsonValue } from '../../schemas/record.ts'
+import { redactBody, sealRedaction } from '../../schemas/redaction.ts'
+import { takesEffect } from '../../schemas/replica-rule.ts'
+import { HEADERS, logSubject } from '../../schemas/subjects.ts'
+import { legalPerson } from './rows.ts'
+import { ask, eventually, field, ingestRows, startTestbed, type Testbed } from './testbed.ts'
+
+const ORIGIN = '530000'
+const LOG = { origin: ORIGIN, dataset: 'entity', audience: 'all' }
+const MEMBERS = ['530000', '520000', '000000']
+const SALT = 'AAAAAAAAAAAAAAAAAAAAAA'
+
+let bed: Testbed
+beforeAll(async () => {
+  bed = await startTestbed()
+})
+afterAll(async () => {
+  await bed?.[Symbol.asyncDispose]()
+})
+
+type Db = Kysely<LedgerTables>
+const nodeDb = (code: string): Db => bed.nodeDb(code).$pickTables<keyof LedgerTables>()
+const holders = (): [string, Db][] => [['hub', bed.hubDb], ...MEMBERS.map((code): [string, Db] => [code, nodeDb(code)])]
+const headAt = async (db: Db) => (await readLog(db, LOG))?.head ?? null
+
+async function spread(among: readonly [string, Db][] = holders()): Promise<void> {
+  const head = await headAt(nodeDb(ORIGIN))
+  for (const [name, db] of among)
+    await eventually(
+      `the log at ${name}`,
+      () => headAt(db),
+      at => at?.digest === head?.digest,
+    )
+}
+
+async function redact(key: string, dataset = 'entity'): Promise<{ status: number; body: JsonValue }> {
+  const answer = await fetch(`${bed.node(ORIGIN).url}/v1/redactions`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${await bed.token(ORIGIN)}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ dataset, key, why: 'ordered' }),
+  })
+  return { status: answer.status, body: (await answer.json()) as JsonValue }
+}
+
+/** Where a text stands in a database, whatever the column: as text, as bytes, and inside what is compressed. */
+async function foundIn(db: Db, text: string): Promise<string[]> {
+  const found: string[] = []
+  const tables = await sql<{ name: string }>`
+    SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public'`.execute(db)
+  for (const { name } of tables.rows) {
+    const { rows } = await sql<{ n: number }>`
+      SELECT count(*)::int AS n FROM ${sql.table(name)} AS t
+      WHERE t::text LIKE ${`%${text}%`} OR t::text LIKE ${`%${Buffer.from(text).toString('hex')}%`}`.execute(db)
+    if ((rows[0]?.n ?? 0) > 0) found.push(name)
+  }
+  for (const row of await db.selectFrom('envelope').select(['seq', 'body', 'encoding']).execute()) {
+    if (row.body !== null && Buffer.from(await decodeBody(row.body, row.encoding)).includes(text)) found.push(`envelope ${row.seq}`)
+  }
+  for (const { id, content } of await db.selectFrom('quarantine').select(['id', 'content']).execute()) {
+    const inner = content?.subarray(content.indexOf(0x0a) + 1)
+    if (inner?.[0] === 0x1f && gunzipSync(inner).includes(text)) found.push(`quarantine ${id}`)
+  }
+  return found
+}
+const nowhere = async (text: string, among: readonly [string, Db][] = holders()): Promise<void> => {
+  for (const [name, db] of among)
+    await eventually(
+      `${text} gone at ${name}`,
+      () => foundIn(db, text),
+      found => found.length === 0,
+      30_000,
+    )
+}
+
+const chainAt = (db: Db) =>
+  db
+    .selectFrom('envelope')
+    .innerJoin('log', 'log.id', 'envelope.log_id')
+    .select(['envelope.epoch', 'envelope.seq', 'envelope.digest', 'envelope.token', 'records'])
+    .where('origin', '=', ORIGIN)
+    .where('dataset', '=', 'entity')
+    .orderBy('envelope.epoch')
+    .orderBy('envelope.seq')
+    .execute()
+
+type Row = { key: string; ver: number; op: string; body: object | null }
+const replicaAt = async (code: string): Promise<Row[]> => {
+  const { rows } = await sql<Row>`
+    SELECT key, ver, op, body FROM replica_entity r JOIN log ON log.id = r.log_id WHERE origin = ${ORIGIN} ORDER BY key`.execute(
+    nodeDb(code),
+  )
+  return rows
+}
+
+/** The state that follows from the ledger alone, by the rules that every holder uses. */
+async function replay(db: Db): Promise<Row[]> {
+  const state = await readLog(db, LOG)
+  const entries = await db
+    .selectFrom('envelope')
+    .selectAll()
+    .where('log_id', '=', state?.id ?? 0)
+    .orderBy('epoch')
+    .orderBy('seq')
+    .execute()
+  const redactions = await redactionsAt(db, state?.id ?? 0, entries)
+  const rows = new Map<string, Row>()
+  for (const entry of entries) {
+    const { claims } = await openToken(entry.seq === 0 ? 'epoch' : 'envelope', entry.token, bed.membership, LOG)
+    if (claims === null || entry.body === null) continue
+    const redaction = redactions.get(formatPosition(entry)) ?? null
+    const { records, erased } = openRecords(claims, await openBytes(claims, entry.body, entry.encoding, redaction), redaction?.keys)
+    const said = [
+      ...records.map(one => ({ ...one, body: one.op === 'put' ? one.body : null })),
+      ...erased.map(one => ({ ...one, op: 'erased', body: null })),
+    ]
+    for (const { key, ver, op, body } of said) {
+      if (takesEffect(rows.get(key)?.ver ?? null, ver)) rows.set(key, { key, ver, op, body })
+    }
+  }
+  return [...rows.values()].sort((a, b) => (a.key < b.key ? -1 : 1))
+}
+
+const KEY = '91530100MA6K00001A'
+const FIRST = '机密旧名称甲'
+const SECOND = '机密旧名称乙'
+
+describe('erasure by redaction', () => {
+  it('takes the plaintext from every database, and leaves chain, replay and state as they were', async () => {
+    await ingestRows(bed, ORIGIN, [
+      legalPerson(KEY, FIRST),
+      ...Array.from({ length: 20 }, (_, n) => legalPerson(`91530100MA6K001${String(n).padStart(2, '0')}A`, `邻居 ${n}`)),
+    ])
+    await ingestRows(bed, ORIGIN, [legalPerson(KEY, SECOND)])
+    await ingestRows(bed, ORIGIN, [legalPerson(KEY, SECOND, '3')])
+    await spread()
+    for (const [name, db] of holders()) expect([name, await foundIn(db, FIRST)]).not.toEqual([name, []])
+    const chain = await chainAt(nodeDb(ORIGIN))
+    const states = await Promise.all(MEMBERS.map(replicaAt))
+
+    const { status, body } = await redact(KEY)
+    expect(status).toBe(200)
+    expect((field(body, 'redacted') as { seq: number }[]).map(({ seq }) => seq)).toEqual([1, 2])
+    expect(field(body, 'kept')).toEqual([])
+    await nowhere(FIRST)
+    await nowhere(SECOND)
+    for (const [, db] of holders()) expect(await chainAt(db)).toEqual(chain)
+    for (const [index, code] of MEMBERS.entries()) {
+      expect(await replicaAt(code)).toEqual(states[index])
+      expect(await replay(nodeDb(code))).toEqual(states[index])
+    }
+    expect((await ask(bed, '520000', '/v1/entity/91530100MA6K00100A')).status).toBe(200)
+  })
+
+  it('says nothing new when it is ordered again, and refuses a key that never stood', async () => {
+    expect(await redact(KEY)).toMatchObject({ status: 200, body: { redacted: [], kept: [] } })
+    expect(await redact('91530100MA6K0NEVER')).toMatchObject({ status: 404, body: { code: 'RECORD_UNKNOWN' } })
+  })
+
+  it('gives out the redacted body with its redaction, as a file that verifies', async () => {
+    for (const url of [bed.hub.url, bed.node('520000').url]) {
+      const file = Buffer.from(await (await fetch(`${url}/v1/logs/530000/entity/all/envelopes/1/1`)).arrayBuffer())
+      const line = file.subarray(0, file.indexOf(0x0a)).toString()
+      const [envelope = '', redaction = ''] = line.split(' ')
+      const { claims } = await openToken('envelope', envelope, bed.membership, LOG)
+      const { new: digest, keys } = storedRedaction(redaction)
+      const plain = await openBytes({ dig: digest }, file.subarray(file.indexOf(0x0a) + 1), 'identity')
+      expect([...keys]).toEqual([KEY])
+      expect(claims === null ? null : openRecords(claims, plain, keys)).toMatchObject({
+        refused: [],
+        refusal: null,
+        erased: [{ key: KEY, ver: 1, index: 0 }],
+      })
+    }
+  })
+
+  it('reaches a holder that was away while it happened', async () => {
+    const key = '91530100MA6K00002B'
+    await ingestRows(bed, ORIGIN, [legalPerson(key, '离线期间甲')])
+    await ingestRows(bed, ORIGIN, [legalPerson(key, '离线期间乙')])
+    await spread()
+    await bed.stopNode('520000')
+    expect(field((await redact(key)).body, 'redacted', 'length')).toBe(1)
+    expect(await foundIn(nodeDb('520000'), '离线期间甲')).not.toEqual([])
+    const manager = await (await bed.connectAs('hub')).manager()
+    await manager.streams.delete(`LOG-${ORIGIN}`)
+    await bed.startNode('520000')
+    await nowhere('离线期间甲')
+    expect(field((await ask(bed, '520000', `/v1/entity/${key}`)).body, 'items', 0, 'body', 'name')).toBe('离线期间乙')
+  })
+
+  it('adds to what was erased at a position before', async () => {
+    const key = '91530100MA6K00100A'
+    await ingestRows(bed, ORIGIN, [legalPerson(key, '邻居更名')])
+    await spread()
+    expect(field((await redact(key)).body, 'redacted', 0, 'seq')).toBe(1)
+    await nowhere('邻居 0"')
+    const { rows } = await sql<{ erased: number; newest: boolean }>`
+      SELECT erased, newest FROM redaction WHERE seq = 1 ORDER BY erased`.execute(nodeDb(ORIGIN))
+    expect(rows).toEqual([
+      { erased: 1, newest: false },
+      { erased: 2, newest: true },
+    ])
+  })
+
+  it('leaves a newcomer in the same state, that reads everything again', async () => {
+    const expected = await replicaAt('520000')
+    await bed.stopNode('520000')
+    const db = bed.nodeDb('520000')
+    const tables = await sql<{ name: string }>`
+      SELECT table_name AS name FROM information_schema.tables
+      WHERE table_schema = 'public' AND (table_name LIKE 'replica_%' OR table_name IN ('log', 'announced', 'quarantine'))`.execute(
+      db,
+    )
+    await sql`TRUNCATE ${sql.join(tables.rows.map(({ name }) => sql.table(name)))} CASCADE`.execute(db)
+    await bed.startNode('520000')
+    await eventually(
+      'the log at the newcomer',
+      async () => ({ head: await headAt(nodeDb('520000')), origin: await headAt(nodeDb(ORIGIN)) }),
+      ({ head, origin }) => head?.digest === origin?.digest,
+      30_000,
+    )
+    expect(await replicaAt('520000')).toEqual(expected)
+    expect(await replay(nodeDb('520000'))).toEqual(expected)
+    await nowhere(FIRST)
+  })
+})
+
+describe('a redaction that is not right', () => {
+  const forge = async (key: string, seq: number, signer: string) => {
+    const state = await readLog(bed.hubDb, LOG)
+    const entry = await bed.hubDb
+      .selectFrom('envelope')
+      .selectAll()
+      .where('log_id', '=', state?.id ?? 0)
+      .where('seq', '=', seq)
+      .executeTakeFirstOrThrow()
+    const body = redactBody(await decodeBody(entry.body ?? Buffer.alloc(0), entry.encoding), new Set([key]), SALT)
+    const { claims } = await openToken('envelope', entry.token, bed.membership, LOG)
+    const token = await sealRedaction(
+      { log: LOG, position: { epoch: 1, seq }, old: claims?.dig ?? '', keys: new Set([key]), why: 'ordered', body },
+      { fed: bed.membership.fed, mem: 0, signer: await bed.signer(signer), now: new Date() },
+    )
+    const set = headers()
+    set.set(HEADERS.redaction, token)
+    await (await bed.connectAs(ORIGIN)).stream.publish(logSubject(LOG), body, { headers: set })
+  }
+  const others = (): [string, Db][] => holders().filter(([name]) => name !== ORIGIN)
+  const refusedEverywhere = async (code: string, seen: ReadonlyMap<string, number>): Promise<void> => {
+    for (const [name, db] of others())
+      await eventually(
+        `${code} at ${name}`,
+        () => countOf(db, code),
+        count => count > (seen.get(name) ?? 0),
+      )
+  }
+  const countOf = async (db: Db, code: string): Promise<number> =>
+    (await db.selectFrom('quarantine').select('id').where('code', '=', code).execute()).length
+  const seenNow = async (code: string): Promise<Map<string, number>> =>
+    new Map(await Promise.all(others().map(async ([name, db]): Promise<[string, number]> => [name, await countOf(db, code)])))
+
+  it('is refused by every holder when the record still stands, its origin first', async () => {
+    const key = '91530100MA6K00003C'
+    await ingestRows(bed, ORIGIN, [legalPerson(key, '仍然有效')])
+    await spread()
+    expect(await redact(key)).toMatchObject({ status: 409, body: { code: 'REDACTION_NOT_ALLOWED' } })
+    const seen = await seenNow('REDACTION_NOT_ALLOWED')
+    await forge(key, (await headAt(bed.hubDb))?.seq ?? 0, ORIGIN)
+    await refusedEverywhere('REDACTION_NOT_ALLOWED', seen)
+    for (const [name, db] of holders()) expect([name, await foundIn(db, '仍然有效')]).not.toEqual([name, []])
+    expect((await ask(bed, '520000', `/v1/entity/${key}`)).status).toBe(200)
+  })
+
+  it('is refused and quarantined when another member signed it', async () => {
+    const key = '91530100MA6K00004D'
+    await ingestRows(bed, ORIGIN, [legalPerson(key, '他人所签甲')])
+    const seq = (await headAt(nodeDb(ORIGIN)))?.seq ?? 0
+    await ingestRows(bed, ORIGIN, [legalPerson(key, '他人所签乙')])
+    await spread()
+    const seen = await seenNow('KEY_UNKNOWN')
+    await forge(key, seq, '520000')
+    await refusedEverywhere('KEY_UNKNOWN', seen)
+    for (const [name, db] of holders()) expect([name, await foundIn(db, '他人所签甲')]).not.toEqual([name, []])
+  })
+
+  it('keeps nothing of what was erased when the old bytes are offered once more, whole or damaged', async () => {
+    const key = '91530100MA6K00005E'
+    await ingestRows(bed, ORIGIN, [legalPerson(key, '再次送来甲')])
+    await spread()
+    const state = await readLog(bed.hubDb, LOG)
+    const seq = state?.head?.seq ?? 0
+    const entry = await bed.hubDb
+      .selectFrom('envelope')
+      .selectAll()
+      .where('log_id', '=', state?.id ?? 0)
+      .where('seq', '=', seq)
+      .executeTakeFirstOrThrow()
+    await ingestRows(bed, ORIGIN, [legalPerson(key, '再次送来甲', '3')])
+    await spread()
+    await redact(key)
+    await nowhere('再次送来甲')
+    const thief = await bed.connectAs(ORIGIN)
+    const offer = async (body: Uint8Array, subject: string): Promise<void> => {
+      const set = headers()
+      set.set(HEADERS.envelope, entry.token)
+      set.set(HEADERS.encoding, entry.encoding)
+      await thief.stream.publish(subject, body, { headers: set })
+    }
+    const seen = await seenNow('SUBJECT_MISMATCH')
+    const whole = entry.body ?? Buffer.alloc(0)
+    await offer(whole, logSubject(LOG))
+    await offer(Buffer.concat([whole, Buffer.from(' ')]), logSubject(LOG))
+    await offer(whole, logSubject({ ...LOG, dataset: 'trade' }))
+    await refusedEverywhere('SUBJECT_MISMATCH', seen)
+    for (const [, db] of others()) expect(await foundIn(db, '再次送来甲')).toEqual([])
+  })
+})
