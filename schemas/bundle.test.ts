@@ -10,6 +10,8 @@ const ENTRIES = [
   { token: token('epoch'), body: Buffer.alloc(0) },
   { token: token('envelope', 'a'), body: Buffer.from('{"salt":"\n","records":[]}') },
   { token: token('envelope', 'b'), body: Buffer.from('字'.repeat(1000)) },
+  { token: token('envelope', 'c'), redaction: token('redaction', 'c'), body: Buffer.from('{"salt":"s","records":[]}') },
+  { token: token('redaction', 'd'), body: Buffer.from('{}') },
 ]
 const BUNDLE = Buffer.concat(ENTRIES.map(formatBundleEntry))
 
@@ -30,8 +32,8 @@ describe('a bundle', () => {
   test.each([1, 2, 7, 64, 4096, 1_000_000])('is read the same however it comes: in pieces of %i bytes', async size => {
     const { items, error } = await readAll(BUNDLE, size)
     expect(error).toBeNull()
-    expect(items.map(item => ({ token: item.token, body: Buffer.from(item.body) }))).toEqual(ENTRIES)
-    expect(items.map(item => item.kind)).toEqual(['epoch', 'envelope', 'envelope'])
+    expect(items.map(({ kind: _, number: __, end: ___, ...item }) => ({ ...item, body: Buffer.from(item.body) }))).toEqual(ENTRIES)
+    expect(items.map(item => item.kind)).toEqual(['epoch', 'envelope', 'envelope', 'envelope', 'redaction'])
     expect(items.at(-1)?.end).toBe(BUNDLE.length)
   })
 
@@ -62,6 +64,9 @@ describe('a bundle', () => {
     ['an opening with a body', `${token('epoch')} 1\nx`],
     ['a token over the limit', `${token('envelope', 'x'.repeat(LIMITS.envelopeTokenBytes))} 1\nx`],
     ['a line without an end', 'x'.repeat(LIMITS.tokenBytes + 100)],
+    ['a redaction behind the opening of an epoch', `${token('epoch')} ${token('redaction')} 0\n`],
+    ['another statement than a redaction behind an envelope', `${token('envelope')} ${token('receipt')} 1\nx`],
+    ['a redaction over the limit', `${token('envelope')} ${token('redaction', 'x'.repeat(LIMITS.redactionTokenBytes))} 1\nx`],
     ['a statement that is no entry', `${token('head')} 0\n`],
     ['what is no token', 'abc 0\n'],
   ])('is refused at the second entry for %s, and the first counts', async (_what, text) => {

@@ -51,9 +51,29 @@ export async function sealOpening(log: LogId, epoch: number, closing: LogHead | 
   return { log, epoch, seq: 0, digest: tokenDigest(token), token, body: null, records: 0 }
 }
 
+/** A record is written once, however often its text is asked for: cutting, sealing and applying all need it. */
+const texts = new WeakMap<ExchangeRecord, string>()
+const textOf = (record: ExchangeRecord): string => {
+  const known = texts.get(record)
+  if (known !== undefined) return known
+  const text = JSON.stringify(record)
+  texts.set(record, text)
+  return text
+}
+
+const frontOf = (salt: string): string => `{"salt":${JSON.stringify(salt)},"records":[`
+
+/** The list of records within a body, as bytes, where the body is written as `formatBody` does; null where it is not. */
+export function recordsWithin(body: Uint8Array, salt: string): Uint8Array | null {
+  const front = Buffer.from(frontOf(salt))
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+  const whole = bytes.subarray(0, front.length).equals(front) && bytes.at(-1) === 0x7d && bytes.at(-2) === 0x5d
+  return whole ? bytes.subarray(front.length - 1, -1) : null
+}
+
 /** The bytes that `dig` covers. `salt` (22 characters of base64url) keeps two equal batches from having one digest. */
 export const formatBody = (salt: string, records: readonly ExchangeRecord[]): Buffer =>
-  Buffer.from(JSON.stringify({ salt, records }), 'utf8')
+  Buffer.from(`${frontOf(salt)}${records.map(textOf).join(',')}]}`, 'utf8')
 
 /**
  * Seals one batch behind `head`.
@@ -111,7 +131,7 @@ export function cutBatch(records: readonly ExchangeRecord[]): ExchangeRecord[][]
   let batch: ExchangeRecord[] = []
   let bytes = BODY_FRAME_BYTES
   for (const record of records) {
-    const size = Buffer.byteLength(JSON.stringify(record)) + 1
+    const size = Buffer.byteLength(textOf(record)) + 1
     if (size + BODY_FRAME_BYTES > LIMITS.bodyBytes) {
       throw new ExchangeError(
         'RECORD_TOO_LARGE',

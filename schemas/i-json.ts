@@ -74,6 +74,24 @@ function walk(value: JsonValue | undefined, depth: number): 'depth' | 'number' |
   return found
 }
 
+/** The same rules for a value that this program holds already, where no text is left to judge. Returns the first fault. */
+export function judgeIJson(value: JsonValue | undefined, maxDepth: number, path = ''): IJsonFault | null {
+  if (typeof value === 'number') {
+    return outOfRange(value) ? { rule: 'number-range', path, reason: 'expected a number that a double holds exactly' } : null
+  }
+  if (typeof value === 'string') {
+    if (value.includes('\u0000')) return { rule: 'nul', path, reason: 'expected no U+0000 in a string' }
+    return value.isWellFormed() ? null : { rule: 'surrogate', path, reason: 'expected no lone surrogate in a string' }
+  }
+  if (typeof value !== 'object' || value === null) return null
+  if (maxDepth === 0) return { rule: 'depth', path, reason: 'expected fewer levels of nesting' }
+  for (const [name, inner] of Object.entries(value) as [string, JsonValue | undefined][]) {
+    const fault = judgeIJson(name, 1, path) ?? judgeIJson(inner, maxDepth - 1, `${path}/${escapePointer(name)}`)
+    if (fault !== null) return fault
+  }
+  return null
+}
+
 const escapePointer = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1')
 const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|[[\]{},]/gs
 

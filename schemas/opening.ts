@@ -11,7 +11,7 @@
 import { DATASETS } from './datasets/datasets.ts'
 import { algorithmOfDigest, type Digest, digestOf } from './digest.ts'
 import { decodeBody } from './encoding.ts'
-import { tokenDigest } from './envelope.ts'
+import { recordsWithin, tokenDigest } from './envelope.ts'
 import { ExchangeError, isExchangeError } from './errors.ts'
 import type { EnvelopeClaims } from './generated/envelope.ts'
 import type { EpochClaims } from './generated/epoch.ts'
@@ -114,8 +114,8 @@ export type RefusedRecord = { readonly index: number; readonly key: string | nul
 export type ErasedRecord = Pick<ExchangeRecord, 'key' | 'ver' | 'at' | 'platform'> & { readonly index: number }
 export type OpenedBody = {
   readonly records: readonly (ExchangeRecord & { readonly index: number })[]
-  /** the same records as the text that came, in order from 0, where it can be passed on as it is */
-  readonly json: string | null
+  /** the same records as the bytes that came, in order from 0, where they can be passed on as they are */
+  readonly json: Uint8Array | null
   readonly refused: readonly RefusedRecord[]
   /** puts whose body a redaction took: their versions count, and there is nothing to show */
   readonly erased: readonly ErasedRecord[]
@@ -176,14 +176,9 @@ export function openRecords(claims: EnvelopeClaims, plain: Uint8Array, erasedKey
     } else if (error === null) records.push({ ...(value as unknown as ExchangeRecord), index })
     else refused.push({ index, key: keyOf(value), error })
   }
-  const json = records.length === claims.n && reading.faults.length === 0 ? recordsText(reading.text, batch.salt) : null
+  const plainly = records.length === claims.n && reading.faults.length === 0 && Object.keys(batch).length === 2
+  const json = plainly ? recordsWithin(plain, batch.salt) : null
   return { records, json, refused, erased, refusal: null }
-}
-
-/** The list of records as it stands in the text, where the text is as `formatBody` writes it: then nothing need be written anew. */
-function recordsText(text: string, salt: string): string | null {
-  const front = `{"salt":${JSON.stringify(salt)},"records":`
-  return text.startsWith(front) && text.endsWith(']}') ? text.slice(front.length, -1) : null
 }
 
 const keyOf = (value: JsonValue): string | null => {

@@ -5,20 +5,21 @@
  */
 import { assertionsOfHeads, contradiction } from './assertions.ts'
 import type { Digest } from './digest.ts'
-import { comparePositions, formatLogId, formatPosition, type LogHead, type Position } from './log.ts'
+import { comparePositions, type LogHead, type Position } from './log.ts'
 import type { Receipt } from './statements.ts'
 
-export type ReceiptVerdict =
-  /** the outbox may forget up to here */
-  | { readonly kind: 'take' }
-  /** true, and known already */
-  | { readonly kind: 'old' }
-  /** beyond the own log: keep it as a witness, repair before sealing */
-  | { readonly kind: 'ahead' }
-  /** not what stands at this position of the own log: keep the token, report it */
-  | { readonly kind: 'foreign'; readonly reason: string }
-  /** two statements of the hub that cannot both be true: the hub's fault alone, no log is frozen for it */
-  | { readonly kind: 'convicts'; readonly whom: 'hub'; readonly statements: readonly [string, string]; readonly reason: string }
+/**
+ * `take`: the outbox may forget up to here. `old`: true, and known already. `ahead`: beyond the own log; keep it as a witness and repair
+ * before sealing. `foreign`: not what stands at this position of the own log; keep the token and report it.
+ */
+export type ReceiptVerdict = {
+  readonly kind: 'take' | 'old' | 'ahead' | 'foreign'
+  /**
+   * Two statements of the hub that cannot both be true: its fault alone. No log is frozen for it, and a receipt that names the own
+   * digest counts all the same, or a hub that lied once could keep an outbox full for ever.
+   */
+  readonly convicts: { readonly whom: 'hub'; readonly statements: readonly [string, string]; readonly reason: string } | null
+}
 
 export function judgeReceipt(
   receipt: Receipt,
@@ -31,13 +32,19 @@ export function judgeReceipt(
   /** receipts for this log that were kept before */
   earlier: readonly Receipt[],
 ): ReceiptVerdict {
+  return { kind: kindOf(receipt, own), convicts: convictionOf(receipt, earlier) }
+}
+
+function kindOf({ head }: Receipt, own: Parameters<typeof judgeReceipt>[1]): ReceiptVerdict['kind'] {
+  if (own.head === null || comparePositions(head, own.head) > 0) return 'ahead'
+  if (own.digestAt(head) !== head.digest) return 'foreign'
+  return own.noted !== null && comparePositions(head, own.noted) <= 0 ? 'old' : 'take'
+}
+
+function convictionOf(receipt: Receipt, earlier: readonly Receipt[]): ReceiptVerdict['convicts'] {
   for (const other of earlier) {
     const reason = contradiction(assertionsOfHeads([other]), assertionsOfHeads([receipt]))
-    if (reason !== null) return { kind: 'convicts', whom: 'hub', statements: [other.token, receipt.token], reason }
+    if (reason !== null) return { whom: 'hub', statements: [other.token, receipt.token], reason }
   }
-  if (own.head === null || comparePositions(receipt.head, own.head) > 0) return { kind: 'ahead' }
-  if (own.digestAt(receipt.head) !== receipt.head.digest) {
-    return { kind: 'foreign', reason: `${formatLogId(receipt.log)}: not the own digest at ${formatPosition(receipt.head)}` }
-  }
-  return own.noted !== null && comparePositions(receipt.head, own.noted) <= 0 ? { kind: 'old' } : { kind: 'take' }
+  return null
 }

@@ -126,7 +126,7 @@ export const MUTANTS: readonly Mutant[] = [
       ...RULES,
       judgeReceipt: (receipt, own, earlier) => {
         const verdict = RULES.judgeReceipt(receipt, own, earlier)
-        return verdict.kind === 'foreign' ? { kind: 'take' } : verdict
+        return verdict.kind === 'foreign' ? { ...verdict, kind: 'take' } : verdict
       },
     },
   },
@@ -136,7 +136,7 @@ export const MUTANTS: readonly Mutant[] = [
       ...RULES,
       judgeReceipt: (receipt, own, earlier) => {
         const verdict = RULES.judgeReceipt(receipt, own, earlier)
-        return verdict.kind === 'convicts' ? { ...verdict, whom: 'origin' as 'hub' } : verdict
+        return verdict.convicts === null ? verdict : { ...verdict, convicts: { ...verdict.convicts, whom: 'origin' as 'hub' } }
       },
     },
   },

@@ -170,14 +170,19 @@ export function createNodeRole(ground: Ground, life: Life, broker: Broker): Role
         log.receipt = { head: receipt.head, token }
       })
     }
-    if (verdict.kind === 'convicts') {
-      const proof = { statements: verdict.statements, reason: verdict.reason }
-      const whom: string = verdict.whom
-      writes.push(() => {
-        if (whom === 'hub') disk().convictions.push(proof)
-        else log.fork ??= proof
-      })
-    } else writes.push(() => void disk().receipts.set(`${id}@${formatPosition(receipt.head)}`, token))
+    const { convicts } = verdict
+    if (convicts === null) writes.push(() => void disk().receipts.set(`${id}@${formatPosition(receipt.head)}`, token))
+    else {
+      const whom: string = convicts.whom
+      const { convictions } = disk()
+      const known = convictions.some(({ statements }) => statements[0] === convicts.statements[0])
+      if (whom !== 'hub') {
+        writes.push(() => {
+          log.fork = convicts
+        })
+      }
+      if (whom === 'hub' && !known) writes.push(() => void convictions.push(convicts))
+    }
     transact(ground, life, 'receipt: written', 'receipt: committed', writes)
     ground.watch.receiptTaken(code, receipt.log, receipt.head, token)
     if (verdict.kind === 'take') wake()

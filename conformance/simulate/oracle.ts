@@ -265,7 +265,7 @@ export function createOracle(options: {
       return true
     },
     unhealed() {
-      const open = plan.operations.findIndex((_, index) => !done.has(index))
+      const open = plan.operations.findIndex(({ origin }, index) => !done.has(index) && !liars.has(origin))
       if (open >= 0) return `operation ${open} was never accepted`
       for (const [id, { log, digests }] of histories) {
         if (!isHonest(log)) continue

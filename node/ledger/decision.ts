@@ -5,7 +5,7 @@
 import { type Kysely, sql } from 'kysely'
 import type { OpenDatasetName } from '../../schemas/datasets/datasets.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
-import { readIJson } from '../../schemas/i-json.ts'
+import { judgeIJson } from '../../schemas/i-json.ts'
 import { LIMITS } from '../../schemas/limits.ts'
 import type { LogId } from '../../schemas/log.ts'
 import type { Candidate, ExchangeRecord } from '../../schemas/record.ts'
@@ -34,11 +34,14 @@ export type Decision =
 type Standing = { readonly ver: number; readonly op: string; readonly same: boolean; readonly at: Date; readonly appliedAt: Date }
 type Found = { index: number; ver: number; op: string; same: boolean; at: Date; applied_at: Date }
 
+/** a record stands two levels deep in its body: the batch and its list */
+const RECORD_DEPTH = LIMITS.jsonDepth - 2
+
 /** Nothing is sealed that another holder would have to refuse. */
 function faultOf(dataset: OpenDatasetName, candidate: Candidate): ExchangeError | null {
   const record = { ...candidate, ver: 1 }
-  const [iJson] = readIJson(Buffer.from(JSON.stringify(record)), LIMITS.jsonDepth).faults
-  if (iJson !== undefined)
+  const iJson = judgeIJson(record, RECORD_DEPTH)
+  if (iJson !== null)
     return new ExchangeError('RECORD_NOT_IJSON', `${iJson.reason} at "${iJson.path}"`, { detail: { rule: iJson.rule } })
   const faults = checkRecord(record)
   const [fault] = faults.length > 0 || candidate.op !== 'put' ? faults : checkBody(dataset, candidate.body, 'sealing')
@@ -114,13 +117,29 @@ async function readStanding(
   logId: number,
   candidates: readonly (Candidate & { index: number })[],
 ): Promise<Map<number, Standing>> {
-  if (candidates.length === 0) return new Map()
+  // Most candidates of a first load stand nowhere yet: only for those that do are bodies compared.
+  const keys = await standingKeys(db, dataset, logId, candidates)
+  const known = candidates.filter(candidate => keys.has(candidate.key))
+  if (known.length === 0) return new Map()
   const { rows } = await sql<Found>`
     SELECT c.index, held.ver, held.op, held.at, held.applied_at,
       coalesce(held.op = c.op AND held.platform = c.platform AND held.body IS NOT DISTINCT FROM c.body, false) AS same
-    FROM json_to_recordset(${JSON.stringify(candidates)}::json) AS c(index int, key text, op text, platform text, body jsonb)
+    FROM json_to_recordset(${JSON.stringify(known)}::json) AS c(index int, key text, op text, platform text, body jsonb)
     JOIN ${sql.table(replicaTable(dataset))} held ON held.log_id = ${logId}::int AND held.key = c.key`.execute(db)
   return new Map(rows.map(row => [row.index, { ver: row.ver, op: row.op, same: row.same, at: row.at, appliedAt: row.applied_at }]))
+}
+
+async function standingKeys(
+  db: Kysely<IntakeTables>,
+  dataset: OpenDatasetName,
+  logId: number,
+  candidates: readonly Candidate[],
+): Promise<ReadonlySet<string>> {
+  if (candidates.length === 0) return new Set()
+  const keys = [...new Set(candidates.map(candidate => candidate.key))]
+  const { rows } = await sql<{ key: string }>`
+    SELECT key FROM ${sql.table(replicaTable(dataset))} WHERE log_id = ${logId}::int AND key = ANY(${keys}::text[])`.execute(db)
+  return new Set(rows.map(row => row.key))
 }
 
 async function readParents(
@@ -164,14 +183,11 @@ export async function releaseChildren(db: Kysely<IntakeTables>, log: LogId, deci
     decision.kind === 'record' && decision.record.op === 'put' ? [decision.record.key] : [],
   )
   if (parents.length === 0) return []
-  const rows = await db
-    .deleteFrom('parked')
-    .where('dataset', '=', log.dataset)
-    .where('audience', '=', log.audience)
-    .where('parent_key', 'in', [...new Set(parents)])
-    .returning(['id', 'candidate', 'parent_key', 'place', 'line'])
-    .execute()
+  const { rows } = await sql<{ id: number; candidate: Candidate; parent_key: string; place: string; line: number | null }>`
+    DELETE FROM parked
+    WHERE dataset = ${log.dataset} AND audience = ${log.audience} AND parent_key = ANY(${[...new Set(parents)]}::text[])
+    RETURNING id, candidate, parent_key, place, line`.execute(db)
   return rows
     .sort((a, b) => a.id - b.id)
-    .map(row => ({ candidate: row.candidate as unknown as Candidate, parent: row.parent_key, place: row.place, line: row.line }))
+    .map(row => ({ candidate: row.candidate, parent: row.parent_key, place: row.place, line: row.line }))
 }

@@ -19,7 +19,7 @@ import { entryHeaders } from '../../runtime/ledger/message.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import type { Broker } from '../../runtime/nats.ts'
 import { isExchangeError } from '../../schemas/errors.ts'
-import { comparePositions, formatLogId, type LogId, type Position } from '../../schemas/log.ts'
+import { comparePositions, formatLogId, formatPosition, type LogId, type Position } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
 import { judgeReceipt } from '../../schemas/receipt-rule.ts'
 import { openReceipt } from '../../schemas/statements.ts'
@@ -73,14 +73,16 @@ export function startPublisher(options: {
     const earlier = state.receiptToken === null ? [] : [await openReceipt(state.receiptToken, membership)]
     const own = { head: state.head, noted: state.receipt, digestAt: () => sealed?.digest ?? null }
     const verdict = judgeReceipt(receipt, own, earlier)
+    const { convicts } = verdict
+    if (convicts !== null && (await convict(db, convicts))) events.hubConvicted(convicts.reason)
     if (verdict.kind === 'take' && (await noteReceipt(db, receipt.log, receipt.head, token))) {
       const now = known.get(formatLogId(receipt.log))
       if (now !== undefined) known.set(formatLogId(receipt.log), { ...now, receipt: receipt.head })
       events.receipted(receipt.log, receipt.head)
     } else if (verdict.kind === 'ahead') events.receiptRefused('it names more than this node holds of its own log')
-    else if (verdict.kind === 'foreign' || verdict.kind === 'convicts') {
-      const statements = verdict.kind === 'convicts' ? verdict.statements : ([token, sealed?.token ?? ''] as const)
-      if (await convict(db, { statements, reason: verdict.reason })) events.hubConvicted(verdict.reason)
+    else if (verdict.kind === 'foreign' && convicts === null) {
+      const reason = `${formatLogId(receipt.log)}: a receipt for another digest than stands at ${formatPosition(receipt.head)}`
+      if (await convict(db, { statements: [token, sealed?.token ?? ''], reason })) events.hubConvicted(reason)
     }
   }
 

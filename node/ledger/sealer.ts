@@ -12,7 +12,7 @@ import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { isDataError, translateDatabaseError } from '../../runtime/postgres/database.ts'
 import type { OpenDatasetName } from '../../schemas/datasets/datasets.ts'
 import { encodeBody } from '../../schemas/encoding.ts'
-import { cutBatch, type SealContext, type SealedEntry, sealEnvelope, sealOpening } from '../../schemas/envelope.ts'
+import { cutBatch, recordsWithin, type SealContext, type SealedEntry, sealEnvelope, sealOpening } from '../../schemas/envelope.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import { formatLogId, type LogHead, type LogId } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
@@ -154,11 +154,18 @@ export function createSealer(options: {
     let head: LogHead | null = state.head
     if (head === null) head = push(entries, await sealOpening(log, 1, null, context))
     for (const batch of cutBatch(records)) {
-      const entry = await sealEnvelope(log, head, batch, { ...context, salt: randomBytes(16).toString('base64url') })
+      const salt = randomBytes(16).toString('base64url')
+      const entry = await sealEnvelope(log, head, batch, { ...context, salt })
       head = push(entries, entry)
       for (const record of batch) places.set(record, { epoch: entry.epoch, seq: entry.seq })
       const placed = batch.map((record, index) => ({ ...record, index }))
-      await applyRecords(ledger, log.dataset as OpenDatasetName, { logId: state.id, epoch: entry.epoch, seq: entry.seq }, placed)
+      await applyRecords(
+        ledger,
+        log.dataset as OpenDatasetName,
+        { logId: state.id, epoch: entry.epoch, seq: entry.seq },
+        placed,
+        entry.body === null ? null : recordsWithin(entry.body, salt),
+      )
     }
     const committed = await Promise.all(entries.map(entry => newEntry(state.id, entry, context.now)))
     await appendEntries(ledger, committed)

@@ -19,12 +19,15 @@ const ERASED = 'erased'
 
 export type Placement = { readonly logId: number; readonly epoch: number; readonly seq: number }
 
-/** Records of one batch, or their text as it came where every one of them is meant, in order from 0. */
-const source = (records: readonly PlacedRecord[], json: string | null) =>
+/**
+ * Records of one batch, or their bytes as they came where every one of them is meant, in order from 0: the driver sends a Buffer as it
+ * is, so that what was verified is what PostgreSQL reads, and nothing is written anew.
+ */
+const source = (records: readonly PlacedRecord[], json: Uint8Array | null) =>
   json === null
     ? sql`json_to_recordset(${JSON.stringify(records)}::json)
         AS r(key text, ver int, op text, why text, at timestamptz, platform text, body jsonb, index int)`
-    : sql`ROWS FROM (json_to_recordset(${json}::json)
+    : sql`ROWS FROM (json_to_recordset(${Buffer.from(json.buffer, json.byteOffset, json.byteLength)}::json)
         AS (key text, ver int, op text, why text, at timestamptz, platform text, body jsonb)) WITH ORDINALITY
         AS r(key, ver, op, why, at, platform, body, place), LATERAL (SELECT (r.place - 1)::int AS index) AS i`
 
@@ -39,7 +42,7 @@ export async function applyRecords(
   dataset: OpenDatasetName,
   place: Placement,
   records: readonly PlacedRecord[],
-  json: string | null = null,
+  json: Uint8Array | null = null,
 ): Promise<void> {
   if (records.length === 0) return
   const distinct = highestOfEachKey(records)
