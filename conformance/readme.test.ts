@@ -15,7 +15,11 @@ import { SAMPLES_PREFIX, SAMPLES_SETTINGS } from './samples/config.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const FOLDERS = ['schemas', 'runtime', 'adapters', 'hub', 'node', 'console', 'conformance']
-const PAGES = ['README.md', 'CHANGELOG.md', ...FOLDERS.map(folder => `${folder}/README.md`)]
+/** Campaigns have a page of their own inside `conformance/`. */
+const CAMPAIGNS = ['simulate', 'chaos', 'bench']
+  .map(name => `conformance/${name}`)
+  .filter(folder => existsSync(join(ROOT, folder, 'README.md')))
+const PAGES = ['README.md', 'CHANGELOG.md', ...[...FOLDERS, ...CAMPAIGNS].map(folder => `${folder}/README.md`)]
 
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
 const unique = (texts: readonly string[]): string[] => [...new Set(texts)].sort()
@@ -96,7 +100,7 @@ describe('the READMEs together', () => {
   test('are read by these tests, wherever they stand', () => {
     const standing = globSync('{*,*/*,*/*/*}/README.md', { cwd: ROOT, exclude: ['node_modules', '.hutong', '.git'] })
     expect(standing.filter(page => !PAGES.includes(page))).toEqual([])
-    expect(standing).toHaveLength(FOLDERS.length)
+    expect(standing).toHaveLength(FOLDERS.length + CAMPAIGNS.length)
   })
 
   test('have links, settings, scripts and codes for these tests to judge', () => {

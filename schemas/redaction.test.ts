@@ -65,7 +65,7 @@ const record = fc
 // What JSON.stringify writes is I-JSON unless a string or a number in it is not.
 const iJson = (text: string): boolean => !/\\u0000|\\ud[89a-f]|\d{16}|e[+-]?\d/i.test(text)
 const batch = fc.array(record, { minLength: 1, maxLength: 8 }).filter(records => iJson(JSON.stringify(records)))
-const keys = fc.uniqueArray(fc.constantFrom('a', 'b', 'c', 'd'), { minLength: 1 }).map(list => new Set(list))
+const keys = fc.uniqueArray(fc.constantFrom('a', 'b', 'c', 'd'), { minLength: 1 }).map(list => new Set<string>(list))
 
 describe('redacting', () => {
   it('takes the bodies of the named keys, and leaves all else equal, whatever is named', () => {

@@ -51,7 +51,7 @@ export async function openReceipt(token: string, membership: Membership): Promis
 }
 
 export type LogAt = { readonly log: LogId; readonly head: LogHead }
-/** An own log in a head: `erased` counts its records erased by redactions so far. */
+/** An own log in a head: `erased` counts the keys that its newest redactions name. */
 export type OwnLogAt = LogAt & { readonly erased?: number }
 export type Head = {
   readonly origin: string

@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Random } from '../samples/random.ts'
 import type { Road, Weather } from './road.ts'
-import { flipBit, limit, unlimit, wipe, zeroPage } from './store-damage.ts'
+import { flipBit, freeBytes, limit, unlimit, wipe, zeroPage } from './store-damage.ts'
 
 export type Ground = {
   readonly programs: readonly string[]
@@ -128,6 +128,7 @@ export const FAULTS: readonly FaultRow[] = [
       try {
         await ground.brokerBack()
         await wait(random.integer(10_000, 20_000), signal)
+        said(`${freeBytes(ground.store)} bytes left`)
       } finally {
         // nats-server takes JetStream out of service when its disk is full, until it is restarted by whoever made room
         while (!(await ground.kill('broker', () => unlimit(ground.store)))) await delay(200)

@@ -14,14 +14,16 @@ import {
   readSync,
   renameSync,
   rmSync,
+  statfsSync,
   statSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs'
 import { join, relative } from 'node:path'
 import type { Random } from '../samples/random.ts'
 
 const PAGE = 4096
-const SPARE_BYTES = 1024 * 1024
+const SPARE_BYTES = 96 * 1024
 
 /** The block files that hold messages, those of consumers' states excluded. */
 const blocks = (store: string): string[] =>
@@ -95,6 +97,13 @@ export function canLimit(folder: string): boolean {
   }
 }
 
+const fillerOf = (store: string): string => join(store, 'filler')
+
+export function freeBytes(store: string): number {
+  const { bavail, bsize } = statfsSync(store)
+  return bavail * bsize
+}
+
 /** Lays a file system under the store that is full but for a little. */
 export function limit(store: string): string {
   const size = bytesUnder(store) + SPARE_BYTES
@@ -102,13 +111,15 @@ export function limit(store: string): string {
   mkdirSync(store)
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', store], { stdio: 'ignore' })
   cpSync(asideOf(store), store, { recursive: true, preserveTimestamps: true })
-  return `a file system of ${Math.round(size / 1024)} KiB`
+  writeFileSync(fillerOf(store), Buffer.alloc(Math.max(0, freeBytes(store) - SPARE_BYTES)))
+  return `${Math.round(freeBytes(store) / 1024)} KiB left`
 }
 
 /** Gives the store its space back, with what stands in it. Does nothing where none was taken. */
 export function unlimit(store: string): void {
   const aside = asideOf(store)
   if (!statSync(aside, { throwIfNoEntry: false })?.isDirectory()) return
+  rmSync(fillerOf(store), { force: true })
   rmSync(aside, { recursive: true, force: true })
   cpSync(store, aside, { recursive: true, preserveTimestamps: true })
   execFileSync('umount', ['-l', store], { stdio: 'ignore' })

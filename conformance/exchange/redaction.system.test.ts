@@ -2,9 +2,14 @@ import { gunzipSync } from 'node:zlib'
 import { headers } from '@nats-io/transport-node'
 import { type Kysely, sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { replicator } from '../../node/replica/replicator.ts'
+import { verifyReplica } from '../../node/replica/verification.ts'
+import { importBundle } from '../../runtime/ledger/bundles.ts'
 import { readLog } from '../../runtime/ledger/ledger.ts'
+import { createReceiver } from '../../runtime/ledger/receiver.ts'
 import { redactionsAt, storedRedaction } from '../../runtime/ledger/redactions.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
+import { verifyLedger } from '../../runtime/ledger/verification.ts'
 import { decodeBody } from '../../schemas/encoding.ts'
 import { formatPosition } from '../../schemas/log.ts'
 import { openBytes, openRecords, openToken } from '../../schemas/opening.ts'
@@ -80,6 +85,10 @@ const nowhere = async (text: string, among: readonly [string, Db][] = holders())
       found => found.length === 0,
       30_000,
     )
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes
 }
 
 const chainAt = (db: Db) =>
@@ -196,6 +205,55 @@ describe('erasure by redaction', () => {
     await bed.startNode('520000')
     await nowhere('离线期间甲')
     expect(field((await ask(bed, '520000', `/v1/entity/${key}`)).body, 'items', 0, 'body', 'name')).toBe('离线期间乙')
+  })
+
+  it('crosses an air gap in a bundle, to a holder that has the old bodies', async () => {
+    const key = '91530100MA6K00006F'
+    await ingestRows(bed, ORIGIN, [legalPerson(key, '网闸之外甲')])
+    await ingestRows(bed, ORIGIN, [legalPerson(key, '网闸之外乙')])
+    await spread()
+    await bed.stopNode('520000')
+    await redact(key)
+    await nowhere('网闸之外甲', [['hub', bed.hubDb]])
+    const db = nodeDb('520000')
+    const receiver = createReceiver({ db, membership: () => bed.membership, effect: replicator, announced: () => null })
+    const bundle = Buffer.from(await (await fetch(`${bed.hub.url}/v1/logs/530000/entity/all/envelopes`)).arrayBuffer())
+    const events = { arrived() {}, forked() {}, repaired() {}, failed() {} }
+    const options = { db, receiver, events, settled: async () => {} }
+    expect(await importBundle(once(bundle), options)).toMatchObject({ accepted: 0, erased: 1, refused: 0, waiting: 0 })
+    expect(await foundIn(db, '网闸之外甲')).toEqual([])
+    expect(await importBundle(once(bundle), options)).toMatchObject({ accepted: 0, erased: 0, refused: 0, waiting: 0 })
+    await bed.startNode('520000')
+  })
+
+  it('is done again by an origin that was restored from a backup of before', async () => {
+    const key = '91530100MA6K00007G'
+    await ingestRows(bed, ORIGIN, [legalPerson(key, '备份之中甲')])
+    const seq = (await headAt(nodeDb(ORIGIN)))?.seq ?? 0
+    await ingestRows(bed, ORIGIN, [legalPerson(key, '备份之中乙')])
+    const db = nodeDb(ORIGIN)
+    const logId = (await readLog(db, LOG))?.id ?? 0
+    const entry = () => db.selectFrom('envelope').selectAll().where('log_id', '=', logId).where('seq', '=', seq)
+    const { body, encoding } = await entry().executeTakeFirstOrThrow()
+    await spread()
+    await redact(key)
+    await nowhere('备份之中甲')
+    await bed.stopNode(ORIGIN)
+    await db.deleteFrom('redaction').where('log_id', '=', logId).where('seq', '=', seq).execute()
+    await db.updateTable('envelope').set({ body, encoding }).where('log_id', '=', logId).where('seq', '=', seq).execute()
+    expect(await foundIn(db, '备份之中甲')).not.toEqual([])
+    await bed.startNode(ORIGIN)
+    await nowhere('备份之中甲')
+  })
+
+  it('leaves nothing for a verification of the ledger to find', async () => {
+    for (const [name, db] of holders()) {
+      const derived = name === 'hub' ? null : verifyReplica
+      const findings: unknown[] = []
+      for await (const one of verifyLedger({ db, membership: () => bed.membership, own: name, derived }))
+        if (one.kind === 'finding') findings.push(one)
+      expect([name, findings]).toEqual([name, []])
+    }
   })
 
   it('adds to what was erased at a position before', async () => {

@@ -31,7 +31,11 @@ export type Watch = {
   settled(code: string, token: OpenedToken): void
   headTaken(code: string, head: Head, before: Head | null): void
   receiptTaken(code: string, log: LogId, head: LogHead, token: string): void
+  /** the road was told that it may forget a message */
+  acknowledged(code: string, token: string): void
   done(operation: number): void
+  /** every invariant, at what this program's disk holds now */
+  check(code: string): Promise<void>
 }
 
 export type Ground = {
@@ -55,9 +59,16 @@ export type Ground = {
   readonly codes: readonly string[]
 }
 
-/** One transaction: the program may die before the commit, and then none of it has happened. */
-export function transact(ground: Ground, life: Life, written: Step, committed: Step, writes: readonly (() => void)[]): void {
+/** One transaction: the program may die before the commit, and then none of it has happened. The invariants hold behind it. */
+export async function transact(
+  ground: Ground,
+  life: Life,
+  written: Step,
+  committed: Step,
+  writes: readonly (() => void)[],
+): Promise<void> {
   ground.step(life, written)
   for (const write of writes) write()
+  await ground.watch.check(life.code)
   ground.step(life, committed)
 }

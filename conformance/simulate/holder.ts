@@ -97,12 +97,10 @@ export function createHolder(
         frozen: log.fork !== null,
         at(position) {
           const stored = entryAt(log, position)
-          return stored === null
-            ? null
-            : { digest: stored.entry.digest, token: stored.token, assertions: assertionsOfEntry(log.log, stored.entry) }
+          return stored === null ? null : { digest: stored.entry.digest, token: stored.token }
         },
         announced: head === null ? null : { token: head.token, assertions: assertionsOfHeads(own) },
-      } as HeldLog)
+      })
     }
     return held
   }
@@ -125,10 +123,11 @@ export function createHolder(
       if (one.error !== null) return refuse(one.arrival, one.error, ledger)
       return effectOf(one, verdicts.get(one), ledger, effects)
     })
-    if (rules.order.cursorWithEffect) transact(ground, life, 'receive: written', 'receive: committed', [...ledger, ...effects])
+    if (rules.order.cursorWithEffect)
+      await transact(ground, life, 'receive: written', 'receive: committed', [...ledger, ...effects])
     else {
-      transact(ground, life, 'receive: written', 'receive: cursor moved', ledger)
-      transact(ground, life, 'receive: written', 'receive: committed', effects)
+      await transact(ground, life, 'receive: written', 'receive: cursor moved', ledger)
+      await transact(ground, life, 'receive: written', 'receive: committed', effects)
     }
     for (const [index, one] of opened.entries())
       if (one.error === null && outcomes[index]?.kind !== 'gap') ground.watch.settled(code, one.token)
@@ -199,13 +198,11 @@ export function createHolder(
     const group = waiting.splice(0)
     if (group.length === 0) return
     const acknowledge = (outcomes: readonly Outcome[]): void => {
-      for (const [index, message] of group.entries()) {
+      for (const [index, { origin, seq, arrival }] of group.entries()) {
         const kind = outcomes[index]?.kind
-        ground.send(code, BROKER, {
-          kind: kind === 'gap' || kind === 'wait' ? 'nak' : 'ack',
-          origin: message.origin,
-          seq: message.seq,
-        })
+        const settled = kind !== 'gap' && kind !== 'wait'
+        ground.send(code, BROKER, { kind: settled ? 'ack' : 'nak', origin, seq })
+        if (settled) ground.watch.acknowledged(code, arrival.token)
       }
     }
     if (!rules.order.acknowledgeAfterCommit) acknowledge(group.map(() => ({ kind: 'duplicate' })))
@@ -239,10 +236,10 @@ export function createHolder(
     const store = rules.isNewerHead(before, head) ? [() => void disk().announced.set(key, head.token)] : []
     const forks = rules.judgeHead(head, before, historyOf)
     const freezes = forks.map(fork => () => freeze(fork.log, fork))
-    if (rules.order.headWithVerdict) transact(ground, life, 'head: written', 'head: committed', [...store, ...freezes])
+    if (rules.order.headWithVerdict) await transact(ground, life, 'head: written', 'head: committed', [...store, ...freezes])
     else {
-      transact(ground, life, 'head: written', 'head: stored', store)
-      transact(ground, life, 'head: written', 'head: committed', freezes)
+      await transact(ground, life, 'head: written', 'head: stored', store)
+      await transact(ground, life, 'head: written', 'head: committed', freezes)
     }
     ground.watch.headTaken(code, head, before)
   }

@@ -122,7 +122,7 @@ const program = new Command('simulate')
   .description(
     'The federation on a virtual clock: many worlds by their seeds, the log’s own rules, every invariant after every step.',
   )
-  .option('--seeds <count>', 'how many worlds; for --mutants, at most how many for each', '2000')
+  .option('--seeds <count>', 'how many worlds; for --mutants, at most how many for each (1000)', '2000')
   .option('--from <seed>', 'first seed', '1')
   .option('--seed <seed>', 'one world; if it fails, made as small as it can be')
   .option('--trace', 'with --seed: what happened, line by line')
@@ -137,7 +137,7 @@ for (const name of ['seeds', 'from', 'seed', 'jobs'] as const) {
 }
 const good =
   options.mutants === true
-    ? await mutants(program.getOptionValueSource('seeds') === 'default' ? { ...options, seeds: '400' } : options)
+    ? await mutants(program.getOptionValueSource('seeds') === 'default' ? { ...options, seeds: '1000' } : options)
     : options.seed === undefined
       ? await many(options)
       : await one(Number(options.seed), options)

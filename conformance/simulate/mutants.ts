@@ -2,7 +2,6 @@
  * Deliberate faults, each one rule replaced by a wrong version of itself. The simulation must find every one of them; a mutant that
  * survives means that an invariant or a fault is missing here.
  */
-import { assertionsOfEntry } from '../../schemas/assertions.ts'
 import { formatLogId, formatPosition, type LogHead } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
 import { type Arriving, type HeldLog, type Settlement, settle, type Verdict } from '../../schemas/settlement.ts'
@@ -30,13 +29,7 @@ function settleWith(judge: Judge): typeof settle {
         announced: log?.announced ?? null,
         at(position) {
           const fresh = added.get(`${id}@${formatPosition(position)}`)
-          return fresh === undefined
-            ? (log?.at(position) ?? null)
-            : ({
-                digest: fresh.entry.digest,
-                token: fresh.token,
-                assertions: assertionsOfEntry(fresh.log, fresh.entry),
-              } as ReturnType<HeldLog['at']>)
+          return fresh === undefined ? (log?.at(position) ?? null) : { digest: fresh.entry.digest, token: fresh.token }
         },
       }
       const ask = (asked: Arriving): Verdict => settle(new Map([[id, now]]), [asked]).verdicts[0] ?? { kind: 'frozen' }
@@ -127,6 +120,16 @@ export const MUTANTS: readonly Mutant[] = [
       judgeReceipt: (receipt, own, earlier) => {
         const verdict = RULES.judgeReceipt(receipt, own, earlier)
         return verdict.kind === 'foreign' ? { ...verdict, kind: 'take' } : verdict
+      },
+    },
+  },
+  {
+    name: 'a receipt that convicts the hub counts for nothing',
+    rules: {
+      ...RULES,
+      judgeReceipt: (receipt, own, earlier) => {
+        const verdict = RULES.judgeReceipt(receipt, own, earlier)
+        return verdict.convicts === null ? verdict : { ...verdict, kind: 'foreign' }
       },
     },
   },

@@ -71,6 +71,8 @@ const LIES: { readonly [how in NodeLie]: (telling: Telling) => Promise<void> } =
   'broken chain': async telling => publish(telling, await forge(telling, falsified(telling.head))),
   'head with another digest': async telling => announce(telling, falsified(telling.some.entry), everyone(telling)),
   'head with another digest to one': async telling => announce(telling, falsified(telling.some.entry), [telling.one]),
+  'head ahead of the entries with another digest': async telling =>
+    announce(telling, falsified({ ...telling.head, seq: telling.head.seq + 1 }), everyone(telling)),
   'false epoch': async telling => {
     const { ground, who, log, head, some } = telling
     if (some.entry.epoch !== head.epoch) return

@@ -183,7 +183,7 @@ export function createNodeRole(ground: Ground, life: Life, broker: Broker): Role
       }
       if (whom === 'hub' && !known) writes.push(() => void convictions.push(convicts))
     }
-    transact(ground, life, 'receipt: written', 'receipt: committed', writes)
+    await transact(ground, life, 'receipt: written', 'receipt: committed', writes)
     ground.watch.receiptTaken(code, receipt.log, receipt.head, token)
     if (verdict.kind === 'take') wake()
   }

@@ -19,6 +19,7 @@ export const INVARIANTS = {
   once: 'every entry is applied exactly once and in order',
   replay: "every holder's state equals a replay of its ledger",
   bytes: 'the bytes that are held are those that their origin signed',
+  forgotten: 'the road is told to forget only what was committed or set aside',
   outbox: 'the outbox forgets on a receipt that speaks of the own envelope, and on nothing else',
   honest: 'an honest log is never frozen, and nothing stands in it that its origin did not commit',
   detected: 'two statements of one origin that cannot both be true are detected by whoever got both',
@@ -42,7 +43,6 @@ const HARMLESS = new Set(['version counted back', 'head of another', 'entry of a
 type History = { readonly log: LogId; readonly digests: Map<string, string>; head: LogHead }
 
 export type Oracle = Watch & {
-  check(code: string): Promise<void>
   /** What nobody but the origin ever saw is gone with its disk; the rest must come back. */
   restored(code: string): void
   /** Whether everything that left this origin stands with somebody who will honestly show it, so that a restore can be mended. */
@@ -234,6 +234,14 @@ export function createOracle(options: {
         fail('convicted', `${code} got two receipts and did not see it: ${reason}`)
       receipts.set(key, [...taken, one])
     },
+    acknowledged(code, token) {
+      const { logs, quarantine } = disk(code)
+      const { iss, ds, aud, ep, seq = 0 } = claimsOf(token)
+      const log = logs.get(`${iss}/${ds}/${aud}`)
+      const past = log?.head != null && comparePositions({ epoch: ep, seq }, log.head) <= 0
+      if (past || log?.fork != null || [...quarantine.keys()].some(identity => identity.endsWith(token))) return
+      fail('forgotten', `${code} acknowledges ${iss}/${ds}/${aud} ${ep}.${seq} and holds nothing of it`)
+    },
     done: operation => void done.add(operation),
     restored(code) {
       for (const [id, history] of histories) {
@@ -283,6 +291,11 @@ export function createOracle(options: {
       return null
     },
   }
+}
+
+/** What a token says of its place, whoever signed it. A token that nobody can read has no place and is set aside. */
+function claimsOf(token: string): { iss: string; ds: string; aud: string; ep: number; seq?: number } {
+  return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8')) as ReturnType<typeof claimsOf>
 }
 
 /** Whether an entry may stand behind another: written again, so that the product's own judge is not asked about itself. */

@@ -70,6 +70,7 @@ export const NODE_LIES = [
   'broken chain',
   'head with another digest',
   'head with another digest to one',
+  'head ahead of the entries with another digest',
   'false epoch',
   'entry behind the end of an epoch',
   'head behind the end of an epoch',
@@ -101,6 +102,7 @@ export type Fault =
     }
   | { readonly kind: 'partition'; readonly at: number; readonly ms: number; readonly who: string }
   | { readonly kind: 'crash'; readonly who: string; readonly step: Step; readonly nth: number; readonly downMs: number }
+  | { readonly kind: 'kill'; readonly at: number; readonly who: string; readonly downMs: number }
   | { readonly kind: 'broker away'; readonly at: number; readonly ms: number; readonly wiped: boolean }
   | { readonly kind: 'restore'; readonly at: number; readonly who: string; readonly backupAt: number; readonly downMs: number }
   | { readonly kind: 'clock'; readonly at: number; readonly who: string; readonly byMs: number }
@@ -132,7 +134,7 @@ export function planOf(seed: number): Plan {
   const origins = PROVINCES.slice(0, random.integer(2, PROVINCES.length))
   const operations = Array.from({ length: random.integer(4, 16) }, (_, index) => operationOf(random, origins, index))
   const faults: Fault[] = Array.from({ length: random.integer(0, 7) }, () => faultOf(random, origins))
-  if (random.chance(0.35)) for (let n = random.integer(1, 4); n > 0; n -= 1) faults.push(hubLieOf(random, origins))
+  if (random.chance(0.35)) for (let n = random.integer(1, 4); n > 0; n -= 1) faults.push(...hubLieOf(random, origins))
   const liar = random.pick(asPair(origins))
   if (random.chance(0.35)) for (let n = random.integer(1, 3); n > 0; n -= 1) faults.push(nodeLieOf(random, liar))
   return { seed, origins, operations: operations.sort((a, b) => a.at - b.at), faults }
@@ -168,12 +170,18 @@ function faultOf(random: Random, origins: readonly string[]): Fault {
       slowMs: random.integer(0, 4000),
     }),
     () => ({ kind: 'partition', at, ms, who: anyone() }),
+    () => ({ kind: 'kill', at, who: anyone(), downMs: random.integer(50, 6000) }),
     () => crashOf(random, anyone()),
     () => crashOf(random, origin()),
     () => crashOf(random, random.pick([HUB, origin()])),
     () => ({ kind: 'broker away', at, ms: random.integer(200, 8000), wiped: random.chance(0.7) }),
     () => ({ kind: 'restore', at, who: origin(), backupAt: random.integer(0, at), downMs: random.integer(3000, 8000) }),
-    () => ({ kind: 'clock', at, who: anyone(), byMs: random.integer(-600_000, 600_000) }),
+    () => ({
+      kind: 'clock',
+      at,
+      who: anyone(),
+      byMs: random.chance(0.6) ? -random.integer(1000, 900_000) : random.integer(1000, 900_000),
+    }),
   ])()
 }
 
@@ -182,14 +190,20 @@ function crashOf(random: Random, who: string): Fault {
   return { kind: 'crash', who, step, nth: random.integer(1, 8), downMs: random.integer(50, 6000) }
 }
 
-const hubLieOf = (random: Random, origins: readonly string[]): Fault => ({
-  kind: 'hub lies',
-  at: random.integer(0, TROUBLE_MS - 10_000),
-  ms: random.integer(3000, 25_000),
-  how: random.pick<HubLie>(HUB_LIES as unknown as readonly [HubLie, ...HubLie[]]),
-  to: random.chance(0.5) ? null : random.pick([NATIONAL, ...origins]),
-  chance: random.integer(3, 10) / 10,
-})
+function hubLieOf(random: Random, origins: readonly string[]): Fault[] {
+  const at = random.integer(0, TROUBLE_MS - 10_000)
+  const lie: Fault = {
+    kind: 'hub lies',
+    at,
+    ms: random.integer(3000, 25_000),
+    how: random.pick<HubLie>(HUB_LIES as unknown as readonly [HubLie, ...HubLie[]]),
+    to: random.chance(0.5) ? null : random.pick([NATIONAL, ...origins]),
+    chance: random.integer(3, 10) / 10,
+  }
+  // What the hub says of an origin's own logs is asked for at a start only.
+  if (!lie.how.startsWith('stand')) return [lie]
+  return [lie, { kind: 'kill', at: at + 1000, who: random.pick(asPair(origins)), downMs: random.integer(50, 1500) }]
+}
 
 const nodeLieOf = (random: Random, who: string): Fault => ({
   kind: 'node lies',

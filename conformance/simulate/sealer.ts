@@ -102,6 +102,6 @@ export async function sealOperation(ground: Ground, life: Life, operation: Opera
       ground.watch.sealed(code, stored, log)
     },
   ])
-  transact(ground, life, 'seal: written', 'seal: committed', writes)
+  await transact(ground, life, 'seal: written', 'seal: committed', writes)
   return log
 }

@@ -163,7 +163,12 @@ export async function runWorld(plan: Plan, members: Members, given: Rules = RULE
   }
 
   function plannedFault(fault: Fault): void {
-    if (fault.kind === 'broker away') clock.at(fault.at, () => broker.goAway(fault.ms, fault.wiped))
+    if (fault.kind === 'kill') {
+      clock.at(fault.at, () => {
+        note(`${fault.who} is killed`)
+        stop(fault.who, fault.downMs)
+      })
+    } else if (fault.kind === 'broker away') clock.at(fault.at, () => broker.goAway(fault.ms, fault.wiped))
     else if (fault.kind === 'clock') {
       clock.at(fault.at, () => {
         skew.set(fault.who, (skew.get(fault.who) ?? 0) + fault.byMs)

@@ -118,24 +118,23 @@ export async function lockLogs(trx: Writer, logs: readonly LogId[]): Promise<Map
 /** Appends entries, each the next of its log, and moves the logs' heads to the last of them. */
 export async function appendEntries(trx: Writer, entries: readonly NewEntry[]): Promise<void> {
   if (entries.length === 0) return
-  await trx
-    .insertInto('envelope')
-    .values(
-      entries.map(entry => ({
-        log_id: entry.logId,
-        epoch: entry.position.epoch,
-        seq: entry.position.seq,
-        digest: entry.digest,
-        token: entry.token,
-        encoding: entry.encoding,
-        body: entry.body === null ? null : Buffer.from(entry.body.buffer, entry.body.byteOffset, entry.body.byteLength),
-        records: entry.records,
-        refusal: entry.refusal,
-      })),
-    )
-    .execute()
+  const added = trx.insertInto('envelope').values(
+    entries.map(entry => ({
+      log_id: entry.logId,
+      epoch: entry.position.epoch,
+      seq: entry.position.seq,
+      digest: entry.digest,
+      token: entry.token,
+      encoding: entry.encoding,
+      body: entry.body === null ? null : Buffer.from(entry.body.buffer, entry.body.byteOffset, entry.body.byteLength),
+      records: entry.records,
+      refusal: entry.refusal,
+    })),
+  )
   const last = [...new Map(entries.map(entry => [entry.logId, entry])).values()]
+  // One statement for both: each costs a way to the server and back, in every transaction of every holder.
   await sql`
+    WITH added AS (${added})
     UPDATE log SET epoch = w.epoch, seq = w.seq, digest = w.digest, issued_at = w.issued_at
     FROM unnest(
       ${last.map(entry => entry.logId)}::int[], ${last.map(entry => entry.position.epoch)}::int[], ${last.map(entry => entry.position.seq)}::bigint[],

@@ -41,7 +41,7 @@ export interface HeadClaims {
      */
     dig: string
     /**
-     * Number of records of this log erased by redactions so far; absent for none.
+     * Number of keys erased in this log so far: those that the newest redaction of each position names; absent for none.
      */
     red?: number
   }[]
