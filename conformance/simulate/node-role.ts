@@ -35,7 +35,7 @@ export function createNodeRole(ground: Ground, life: Life, broker: Broker): Role
   let sealing = false
 
   function askStandings(): void {
-    const all = [HUB, ...ground.codes.filter(other => other !== code)]
+    const all = [HUB, ...(rules.order.askEveryoneAtStart ? ground.codes.filter(other => other !== code) : [])]
     for (const other of all) {
       if (standings.has(other)) continue
       holder.ask(other, { what: 'standing' }, async answer => {

@@ -40,6 +40,8 @@ export const RULES = {
     forgetOnReceipt: true as boolean,
     /** the outbox measures its patience by a clock that nobody can set */
     outboxOnSteadyClock: true as boolean,
+    /** at a start the hub and every other member are asked for the own heads */
+    askEveryoneAtStart: true as boolean,
     /** what a witness says of the own log counts as far as the own signature stands under it */
     verifyWitness: true as boolean,
   },

@@ -6,7 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ConsumerMessages, JsMsg } from '@nats-io/jetstream'
 import type { MsgHdrs } from '@nats-io/transport-node'
-import type { LogId } from '../../schemas/log.ts'
+import { formatLogId, type LogId } from '../../schemas/log.ts'
 import { consumerName, streamName } from '../../schemas/subjects.ts'
 import type { Broker } from '../nats.ts'
 import { withExtractedTrace } from '../telemetry.ts'
@@ -92,8 +92,10 @@ export function followOrigin(options: {
     const gaps = new Map<string, LogId>()
     for (const [index, outcome] of outcomes.entries()) {
       const message = group[index]
-      events.arrived(origin, outcome)
-      if (outcome.kind === 'gap') gaps.set(`${outcome.log.dataset}/${outcome.log.audience}`, outcome.log)
+      // One gap makes every message behind it early; it is reported once.
+      const gap = outcome.kind === 'gap' ? formatLogId(outcome.log) : null
+      if (gap === null || !gaps.has(gap)) events.arrived(origin, outcome)
+      if (outcome.kind === 'gap') gaps.set(formatLogId(outcome.log), outcome.log)
       if (outcome.kind === 'gap' || outcome.kind === 'wait') message?.nak(AGAIN_MS)
       else message?.ack()
     }
@@ -118,18 +120,18 @@ export function followOrigin(options: {
     return null
   }
 
+  const open = (message: JsMsg): Promise<Opened> =>
+    withExtractedTrace(
+      name => headersOf(message)?.get(name) || undefined,
+      () => receiver.open(arrivalOf({ headers: headersOf(message), data: message.data }, message.subject)),
+    )
+
   async function run(): Promise<void> {
     let settling: Promise<void> = Promise.resolve()
     while (!stopping.signal.aborted) {
       const group = await nextGroup()
-      const opened = await Promise.all(
-        group.map(message =>
-          withExtractedTrace(
-            name => headersOf(message)?.get(name) || undefined,
-            () => receiver.open(arrivalOf({ headers: headersOf(message), data: message.data }, message.subject)),
-          ),
-        ),
-      )
+      // Opening may ask the database what was erased, so it too waits for one that is away.
+      const opened = (await persistently(() => Promise.all(group.map(open)))) ?? []
       await settling
       // What fails after the commit (a receipt, an acknowledgement) is offered again by the broker; nobody awaits it before the next group.
       if (opened.length > 0)
