@@ -149,6 +149,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   { name: 'an origin always seals', rules: { ...RULES, maySeal: () => ({ kind: 'seal' }) } },
   { name: 'only the hub is asked at a start', rules: order({ askEveryoneAtStart: false }) },
+  { name: 'one answer is enough at a start', rules: order({ awaitEveryAnswer: false }) },
   { name: 'a witness is believed without a signature', rules: order({ verifyWitness: false }) },
   { name: 'only the hub is asked for what is missing', rules: { ...RULES, repairSources: () => ['hub'] } },
   { name: 'bodies are not compared with their digest', rules: { ...RULES, openBytes: async (_claims, bytes) => bytes } },

@@ -46,7 +46,11 @@ export function createNodeRole(ground: Ground, life: Life, broker: Broker): Role
       })
     }
     ground.step(life, 'start: asked')
-    if (all.some(one => !standings.has(one))) ground.after(ASK_AGAIN_MS, life, askStandings)
+    ground.after(ASK_AGAIN_MS, life, async () => {
+      if (sealing || all.every(one => standings.has(one))) return
+      if (!rules.order.awaitEveryAnswer && standings.size > 0) await considerSealing()
+      else askStandings()
+    })
   }
 
   async function considerSealing(): Promise<void> {

@@ -42,6 +42,8 @@ export const RULES = {
     outboxOnSteadyClock: true as boolean,
     /** at a start the hub and every other member are asked for the own heads */
     askEveryoneAtStart: true as boolean,
+    /** sealing waits for every answer, and not for the first that comes within a while */
+    awaitEveryAnswer: true as boolean,
     /** what a witness says of the own log counts as far as the own signature stands under it */
     verifyWitness: true as boolean,
   },
