@@ -76,7 +76,7 @@ export async function startNode(
   const announcer = undo.use(
     startAnnouncer({ broker, db: ledger, origin: own, signer, membership, clock, failed: error => events.failed(own, error) }),
   )
-  const publisher = undo.use(startPublisher({ broker, db: ledger, origin: own, membership, events, clock }))
+  const publisher = undo.use(startPublisher({ broker, db: ledger, origin: own, membership, events }))
   let listener: HeadListener | null = null
   const heads = (): HeadListener => {
     if (listener === null) throw new ExchangeError('INTERNAL', 'heads are asked for before they are listened to')

@@ -103,7 +103,7 @@ await serve({
   },
   async open() {
     const since = now()
-    road.publisher ??= startPublisher({ broker, db: ledger, origin: own, membership, events, clock })
+    road.publisher ??= startPublisher({ broker, db: ledger, origin: own, membership, events })
     return since
   },
   async close() {

@@ -47,7 +47,6 @@ export function startPublisher(options: {
   readonly origin: string
   readonly membership: () => Membership
   readonly events: NodeEvents
-  readonly clock: () => Date
 }): Publisher {
   const { broker, db, origin, events } = options
   const stopping = new AbortController()
@@ -89,7 +88,8 @@ export function startPublisher(options: {
   async function publishFrom(state: LogState): Promise<boolean> {
     const { log, head, receipt } = state
     const id = formatLogId(log)
-    const now = options.clock().getTime()
+    // Waiting is measured by a clock that nobody sets: a wall clock put back would keep an outbox silent.
+    const now = performance.now()
     const last = sent.get(id) ?? null
     const action = nextOutboxAction({ head, receipt, sent: last }, now)
     if (head === null || action.kind === 'idle') return false
@@ -113,7 +113,7 @@ export function startPublisher(options: {
       ),
     )
     forgetFresh(id, end.position)
-    sent.set(id, { position: end.position, at: options.clock().getTime(), askedAt: 0 })
+    sent.set(id, { position: end.position, at: performance.now(), askedAt: 0 })
     events.published(log, batch.length)
     return true
   }
