@@ -17,8 +17,8 @@ export type NodeEvents = LedgerEvents & {
   /** an own log was behind what others hold of it and was taken back */
   restored(log: LogId): void
   sealingWaits(reason: string): void
-  /** nobody could be asked about the own logs; sealing begins all the same */
-  sealingAlone(): void
+  /** these could not be asked about the own logs; sealing begins all the same */
+  sealingWithout(silent: readonly string[]): void
   headRefused(error: unknown): void
   ingested(adapter: string, sum: { readonly rows: number; readonly sealed: number; readonly refused: number }): void
   figureSealed(period: string, number: number): void
@@ -64,8 +64,8 @@ export function createEvents(logger: Logger): NodeEvents {
     restored: log =>
       logger.warn({ log: formatLogId(log) }, 'own log taken back from others: this node was restored from an older state'),
     sealingWaits: reason => logger.warn({ reason }, 'sealing waits'),
-    sealingAlone: () =>
-      logger.error('sealing begins without a witness: if this node was restored from a backup, its logs may fork'),
+    sealingWithout: silent =>
+      logger.warn({ silent }, 'sealing begins without these witnesses: if this node was restored from a backup, its logs may fork'),
     headRefused: error => logger.warn({ err: error }, 'head refused'),
     ingested: (adapter, { rows, sealed: count, refused }) =>
       logger.info({ adapter, rows, sealed: count, refused }, 'rows taken in'),

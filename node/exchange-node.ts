@@ -102,7 +102,9 @@ export async function startNode(
   )
   const repairer = undo.use(startRepairer({ broker, db: ledger, own, membership, receiver, heads, events, settled }))
   const neighbours = [...members.members.keys()].filter(code => code !== own)
-  const restoration = undo.use(startRestoration({ broker, db: ledger, own, neighbours, repair: repairer.repair, events }))
+  const restoration = undo.use(
+    startRestoration({ broker, db: ledger, own, neighbours, membership, repair: repairer.repair, events }),
+  )
   const sealer = undo.use(
     createSealer({
       db,

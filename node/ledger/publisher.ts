@@ -22,7 +22,7 @@ import { isExchangeError } from '../../schemas/errors.ts'
 import { comparePositions, formatLogId, formatPosition, type LogId, type Position } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
 import { judgeReceipt } from '../../schemas/receipt-rule.ts'
-import { openReceipt } from '../../schemas/statements.ts'
+import { openReceipt, type Receipt } from '../../schemas/statements.ts'
 import { logSubject, questionSubject, receiptSubject, streamName } from '../../schemas/subjects.ts'
 import { nextOutboxAction } from '../../schemas/sync.ts'
 import type { NodeEvents } from '../events.ts'
@@ -30,6 +30,8 @@ import type { NodeEvents } from '../events.ts'
 /** entries on their way at once, and read from the ledger at once */
 const WINDOW = 16
 
+/** receipts kept of each log that speak of nothing this node sealed */
+const DOUBTFUL_RECEIPTS = 16
 /** bytes of just sealed entries kept at hand, so that an idle outbox need not read back what was committed a moment ago */
 const FRESH_BYTES = 8 * 1024 * 1024
 
@@ -51,6 +53,7 @@ export function startPublisher(options: {
   const { broker, db, origin, events } = options
   const stopping = new AbortController()
   const sent = new Map<string, Sent>()
+  const doubtful = new Map<string, Receipt[]>()
   /** the own logs as last read or moved; read again now and then, and after every failure */
   const known = new Map<string, LogState>()
   const fresh = new Map<string, { entries: StoredEntry[]; bytes: number }>()
@@ -69,19 +72,22 @@ export function startPublisher(options: {
     const state = await readLog(db, receipt.log)
     if (receipt.log.origin !== origin || state === null) return events.receiptRefused('not one of the own logs')
     const sealed = (await entriesAt(db, [{ logId: state.id, at: receipt.head }])).values().next().value ?? null
-    const earlier = state.receiptToken === null ? [] : [await openReceipt(state.receiptToken, membership)]
+    const noted = state.receiptToken === null ? [] : [await openReceipt(state.receiptToken, membership)]
     const own = { head: state.head, noted: state.receipt, digestAt: () => sealed?.digest ?? null }
-    const verdict = judgeReceipt(receipt, own, earlier)
+    const id = formatLogId(receipt.log)
+    const verdict = judgeReceipt(receipt, own, [...noted, ...(doubtful.get(id) ?? [])])
     const { convicts } = verdict
     if (convicts !== null && (await convict(db, convicts))) events.hubConvicted(convicts.reason)
     if (verdict.kind === 'take' && (await noteReceipt(db, receipt.log, receipt.head, token))) {
-      const now = known.get(formatLogId(receipt.log))
-      if (now !== undefined) known.set(formatLogId(receipt.log), { ...now, receipt: receipt.head })
+      const now = known.get(id)
+      if (now !== undefined) known.set(id, { ...now, receipt: receipt.head })
       events.receipted(receipt.log, receipt.head)
-    } else if (verdict.kind === 'ahead') events.receiptRefused('it names more than this node holds of its own log')
-    else if (verdict.kind === 'foreign' && convicts === null) {
-      const reason = `${formatLogId(receipt.log)}: a receipt for another digest than stands at ${formatPosition(receipt.head)}`
-      if (await convict(db, { statements: [token, sealed?.token ?? ''], reason })) events.hubConvicted(reason)
+    } else if (verdict.kind === 'ahead' || verdict.kind === 'foreign') {
+      // No proof by itself: the other side of it would be this node's word. Beside a later receipt it may be one.
+      doubtful.set(id, [...(doubtful.get(id) ?? []), receipt].slice(-DOUBTFUL_RECEIPTS))
+      events.receiptRefused(
+        `it names ${formatPosition(receipt.head)} ${verdict.kind === 'ahead' ? 'beyond the own log' : 'with another digest'}`,
+      )
     }
   }
 

@@ -43,7 +43,7 @@ type Job = {
 }
 
 /** how long a write waits for sealing to begin before it is told to come again */
-const WAIT_MS = 10_000
+const WAIT_MS = 20_000
 /** candidates decided in one transaction */
 const GROUP_ITEMS = 1024
 

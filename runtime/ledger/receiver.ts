@@ -4,8 +4,9 @@
  * what became of each. An entry is acknowledged only after that transaction, so a crash at any instant loses and doubles nothing.
  */
 import type { Kysely, Transaction } from 'kysely'
-import { assertionsOfHeads } from '../../schemas/assertions.ts'
+import { assertionsOfEntry, assertionsOfHeads } from '../../schemas/assertions.ts'
 import { formatEnvelopeFile } from '../../schemas/bundle.ts'
+import { judgeBehindClosing } from '../../schemas/closing-rule.ts'
 import { ExchangeError, isExchangeError } from '../../schemas/errors.ts'
 import { LIMITS } from '../../schemas/limits.ts'
 import { comparePositions, formatLogId, type LogHead, type LogId, type Position } from '../../schemas/log.ts'
@@ -20,7 +21,7 @@ import {
   type RefusedRecord,
 } from '../../schemas/opening.ts'
 import { checkAddressed, checkRedaction, openRedaction, type Redaction } from '../../schemas/redaction.ts'
-import { type HeldLog, settle } from '../../schemas/settlement.ts'
+import { type Arriving, type HeldLog, settle, type Verdict } from '../../schemas/settlement.ts'
 import type { Head } from '../../schemas/statements.ts'
 import { parseLogSubject } from '../../schemas/subjects.ts'
 import { isDataError } from '../postgres/database.ts'
@@ -186,7 +187,11 @@ export function createReceiver(options: {
           )
     const held = await readHeld(trx, states, good, options.announced)
     const arriving = good.map(one => ({ log: one.token.log, entry: one.token.entry, token: one.arrival.token }))
-    const verdicts = new Map(settle(held, arriving).verdicts.map((verdict, index) => [good[index], verdict]))
+    const settled = settle(held, arriving)
+    const behind = await Promise.all(
+      settled.verdicts.map((verdict, index) => behindClosing(trx, verdict, arriving[index], states, held, membership())),
+    )
+    const verdicts = new Map(settled.verdicts.map((verdict, index) => [good[index], behind[index] ?? verdict]))
     const outcomes: Outcome[] = []
     const entries: NewEntry[] = []
     const redacted: { readonly logId: number; readonly redaction: Redaction }[] = []
@@ -288,6 +293,25 @@ async function readHeld(
       ]
     }),
   )
+}
+
+/** A repeat of what is not held here, in an epoch that has ended: the opening of the next one may show it to be a second history. */
+async function behindClosing(
+  trx: Transaction<LedgerTables>,
+  verdict: Verdict,
+  one: Arriving | undefined,
+  states: ReadonlyMap<string, LogState>,
+  held: ReadonlyMap<string, HeldLog>,
+  membership: Membership,
+): Promise<Verdict | null> {
+  const id = one === undefined ? '' : formatLogId(one.log)
+  const state = states.get(id)
+  if (verdict.kind !== 'duplicate' || one === undefined || state?.head == null || one.entry.epoch >= state.head.epoch) return null
+  if (held.get(id)?.at(one.entry) !== null) return null
+  const [after] = (await entriesAt(trx, [{ logId: state.id, at: { epoch: one.entry.epoch + 1, seq: 0 } }])).values()
+  if (after === undefined) return null
+  const { log, entry } = await openToken('epoch', after.token, membership, null)
+  return judgeBehindClosing(one, { token: after.token, assertions: assertionsOfEntry(log, entry) })
 }
 
 const newEntry = (one: OpenedEntry, logId: number, refusal: ExchangeError | null): NewEntry => ({

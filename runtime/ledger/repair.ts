@@ -5,15 +5,18 @@
  */
 import { headers, type Msg } from '@nats-io/transport-node'
 import type { Kysely } from 'kysely'
+import { tokenKindOf } from '../../schemas/bundle.ts'
 import { type ErrorCode, ExchangeError, isExchangeError } from '../../schemas/errors.ts'
 import { parseIJson } from '../../schemas/i-json.ts'
 import { LIMITS } from '../../schemas/limits.ts'
 import { formatLogId, type LogHead, type LogId } from '../../schemas/log.ts'
 import { audiencesRead, type Membership, memberOf } from '../../schemas/membership.ts'
+import { openToken } from '../../schemas/opening.ts'
+import { openHead } from '../../schemas/statements.ts'
 import { askerOf, HEADERS, inboxPrefix, type QuestionKind, questionFilter, questionSubject } from '../../schemas/subjects.ts'
 import type { Broker } from '../nats.ts'
 import type { HeadListener } from './heads.ts'
-import { readLog, readLogs, readRange } from './ledger.ts'
+import { entriesAt, readLog, readLogs, readRange } from './ledger.ts'
 import { arrivalOf, entryHeaders } from './message.ts'
 import type { Arrival } from './receiver.ts'
 import type { LedgerTables } from './tables.ts'
@@ -24,6 +27,8 @@ export type Standing = { readonly log: LogId; readonly head: LogHead }
 const ANSWER_TIMEOUT_MS = 10_000
 const STANDING_TIMEOUT_MS = 3000
 export const HUB = 'hub'
+/** an origin has a log for each dataset and audience, and a head for each audience */
+const STANDING_TOKENS = 256
 /** what one answer with heads may hold: below the broker's limit on a message */
 const HEADS_BYTES = 768 * 1024
 
@@ -44,20 +49,30 @@ export async function askRange(broker: Broker, holder: string, asker: string, qu
   return arrivals
 }
 
-/** Where the asker's own logs stand at another holder: a hint for repair, believed only as far as the entries then come. */
-export async function askStanding(broker: Broker, holder: string, asker: string): Promise<Standing[]> {
+/**
+ * Where the asker's own logs stand with another holder, as the asker itself once signed it: the last entry that the holder has and the
+ * newest head that it heard. Nobody can make an origin wait for what it never said.
+ */
+export async function askStanding(broker: Broker, holder: string, asker: string, membership: Membership): Promise<Standing[]> {
   const answer = await broker.connection.request(questionSubject(holder, 'standing', asker), undefined, {
     timeout: STANDING_TIMEOUT_MS,
   })
-  const value = parseIJson(answer.data, 5, 'REQUEST_INVALID')
-  if (!Array.isArray(value)) throw new ExchangeError('REQUEST_INVALID', `${holder}: expected a list of logs and heads`)
-  return (value as unknown as Standing[]).filter(
-    ({ log, head }) =>
-      log?.origin === asker &&
-      Number.isSafeInteger(head?.epoch) &&
-      Number.isSafeInteger(head?.seq) &&
-      typeof head?.digest === 'string',
-  )
+  const value = parseIJson(answer.data, 2, 'REQUEST_INVALID')
+  if (!Array.isArray(value)) throw new ExchangeError('REQUEST_INVALID', `${holder}: expected a list of tokens`)
+  const standings = await Promise.all(value.slice(0, STANDING_TOKENS).map(token => standingsOf(String(token), asker, membership)))
+  return standings.flat()
+}
+
+async function standingsOf(token: string, asker: string, membership: Membership): Promise<Standing[]> {
+  const kind = tokenKindOf(token)
+  if (kind !== 'envelope' && kind !== 'epoch' && kind !== 'head') return []
+  try {
+    if (kind === 'head') return (await openHead(token, membership)).logs.filter(({ log }) => log.origin === asker)
+    const { log, entry } = await openToken(kind, token, membership, null)
+    return log.origin === asker ? [{ log, head: { epoch: entry.epoch, seq: entry.seq, digest: entry.digest } }] : []
+  } catch {
+    return []
+  }
 }
 
 /** The newest heads that another program has heard, as their origins signed them: what a newcomer is behind of, at once. */
@@ -120,7 +135,13 @@ export function answerQuestions(options: {
 
   async function standing(message: Msg, asker: string): Promise<void> {
     const states = (await readLogs(db)).filter(state => state.log.origin === asker)
-    message.respond(JSON.stringify(states.flatMap(({ log, head }) => (head === null ? [] : [{ log, head }]))))
+    const at = states.flatMap(({ id, head }) => (head === null ? [] : [{ logId: id, at: head }]))
+    const entries = [...(await entriesAt(db, at)).values()].map(entry => entry.token)
+    const heads = options
+      .heads()
+      .all()
+      .filter(head => head.origin === asker)
+    message.respond(JSON.stringify([...entries, ...heads.map(head => head.token)].slice(0, STANDING_TOKENS)))
   }
 
   async function newestHeads(message: Msg, asker: string): Promise<void> {
