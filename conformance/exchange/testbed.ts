@@ -51,8 +51,8 @@ export type Testbed = AsyncDisposable & {
   token(program: string): Promise<string>
 }
 
-/** `HUTONG_TEST_BROKERS=3` runs every suite on a cluster; `DATABASE_URL` (a superuser's) runs it on a server of one's own. */
-const BROKERS = process.env.HUTONG_TEST_BROKERS === '3' ? 3 : 1
+/** `TEST_BROKERS=3` runs every suite on a cluster; `DATABASE_URL` (a superuser's) runs it on a server of one's own. */
+const BROKERS = process.env.TEST_BROKERS === '3' ? 3 : 1
 
 export async function startTestbed(brokerCount: 1 | 3 = BROKERS): Promise<Testbed> {
   await using undo = new AsyncDisposableStack()
@@ -77,7 +77,7 @@ export async function startTestbed(brokerCount: 1 | 3 = BROKERS): Promise<Testbe
   })
   const users = brokerUsers(PLANS, name => passwords.get(name) ?? '')
   const server = undo.use(await startBrokers(brokerCount, { binary, home, users }))
-  const logger = createLogger({ program: 'test', level: process.env.HUTONG_TEST_LOG === undefined ? 'silent' : 'debug' })
+  const logger = createLogger({ program: 'test', level: process.env.TEST_LOG === undefined ? 'silent' : 'debug' })
   const signal = new AbortController().signal
   const common = (prefix: string, program: string) => ({
     NATS_URL: server.url,
