@@ -1,13 +1,13 @@
 /** The node's HTTP: records, figures, ledger, the door for local data, health. Builds the server; does not listen. */
 import type { FastifyInstance } from 'fastify'
 import { type Kysely, sql } from 'kysely'
-import type { HealthCheck } from '../runtime/http/health.ts'
+import { databaseCheck, type HealthCheck, troubleCheck } from '../runtime/http/health.ts'
 import type { Operator } from '../runtime/http/operator.ts'
 import { buildServer } from '../runtime/http/server.ts'
+import type { Outcome, Receiver } from '../runtime/ledger/arrival.ts'
 import { addBundleRoutes } from '../runtime/ledger/bundles.ts'
 import type { Follower } from '../runtime/ledger/follower.ts'
 import type { HeadListener } from '../runtime/ledger/heads.ts'
-import type { Outcome, Receiver } from '../runtime/ledger/receiver.ts'
 import { envelopeReleaser } from '../runtime/ledger/release.ts'
 import { addReleaseRoutes } from '../runtime/ledger/release-routes.ts'
 import { addLedgerRoutes } from '../runtime/ledger/routes.ts'
@@ -58,27 +58,11 @@ type Parts = {
   readonly logger: Logger
 }
 
-const troubleCheck = (name: string, zh: string, todo: string, trouble: () => string | null): HealthCheck => ({
-  name,
-  zh,
-  run: async () => {
-    const reason = trouble()
-    return reason === null ? { ok: true } : { ok: false, reason, todo }
-  },
-})
-
 export async function buildHttp(parts: Parts): Promise<FastifyInstance> {
   const { db, own, membership, broker, heads, clock, logger } = parts
   const ledger = db.$pickTables<keyof LedgerTables>()
   const checks: HealthCheck[] = [
-    {
-      name: 'database',
-      zh: '数据库可用',
-      run: async () => {
-        await sql`SELECT 1`.execute(db)
-        return { ok: true }
-      },
-    },
+    databaseCheck(() => sql`SELECT 1`.execute(db)),
     troubleCheck('broker', '已连接消息代理', 'see whether the broker runs and admits this node', broker.trouble),
     troubleCheck(
       'sealing',

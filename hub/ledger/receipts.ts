@@ -1,8 +1,8 @@
 /** Signs what the ledger holds. A receipt goes out after the transaction that it speaks of, and again whenever its origin asks. */
 import { headers, type Msg } from '@nats-io/transport-node'
 import type { Kysely } from 'kysely'
+import type { Outcome } from '../../runtime/ledger/arrival.ts'
 import { readLogs } from '../../runtime/ledger/ledger.ts'
-import type { Outcome } from '../../runtime/ledger/receiver.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { type Broker, withTrace } from '../../runtime/nats.ts'
 import { formatLogId, type LogHead, type LogId } from '../../schemas/log.ts'

@@ -4,7 +4,7 @@
  * then tried record by record, and the one is handed back for quarantine.
  */
 import { sql, type Transaction } from 'kysely'
-import type { Accepted, Effect } from '../../runtime/ledger/receiver.ts'
+import type { Accepted, Effect } from '../../runtime/ledger/arrival.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { isDataError, translateDatabaseError } from '../../runtime/postgres/database.ts'
 import type { OpenDatasetName } from '../../schemas/datasets/datasets.ts'

@@ -23,6 +23,26 @@ export type HealthCheck = {
   run(): Promise<HealthResult>
 }
 
+/** A part that knows its own trouble: null while it has none. */
+export const troubleCheck = (name: string, zh: string, todo: string, trouble: () => string | null): HealthCheck => ({
+  name,
+  zh,
+  run: async () => {
+    const reason = trouble()
+    return reason === null ? { ok: true } : { ok: false, reason, todo }
+  },
+})
+
+/** `probe` is the smallest question that the database answers. */
+export const databaseCheck = (probe: () => Promise<unknown>): HealthCheck => ({
+  name: 'database',
+  zh: '数据库可用',
+  run: async () => {
+    await probe()
+    return { ok: true }
+  },
+})
+
 export type HealthTimes = { readonly timeoutMs: number; readonly keptMs: number }
 const TIMES: HealthTimes = { timeoutMs: 2000, keptMs: 1000 }
 

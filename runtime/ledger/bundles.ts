@@ -10,9 +10,9 @@ import { encodeBody } from '../../schemas/encoding.ts'
 import { ExchangeError, isExchangeError } from '../../schemas/errors.ts'
 import { formatLogId, type LogHead, type LogId } from '../../schemas/log.ts'
 import type { Operator } from '../http/operator.ts'
+import type { Opened, Outcome, Receiver } from './arrival.ts'
 import type { LedgerEvents } from './events.ts'
 import { readLogs } from './ledger.ts'
-import type { Opened, Outcome, Receiver } from './receiver.ts'
 import type { LedgerTables } from './tables.ts'
 
 /** entries and bytes settled in one transaction */

@@ -1,6 +1,6 @@
 /** What the ledger reports. Hub and node each bind these to their log and metrics in their own `events.ts`. */
 import type { LogId } from '../../schemas/log.ts'
-import type { Outcome } from './receiver.ts'
+import type { Outcome } from './arrival.ts'
 
 export interface LedgerEvents {
   /** an entry from a stream, a repair or a file was settled */

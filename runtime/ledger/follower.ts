@@ -10,9 +10,9 @@ import { formatLogId, type LogId } from '../../schemas/log.ts'
 import { consumerName, streamName } from '../../schemas/subjects.ts'
 import type { Broker } from '../nats.ts'
 import { withExtractedTrace } from '../telemetry.ts'
+import type { Opened, Outcome, Receiver } from './arrival.ts'
 import type { LedgerEvents } from './events.ts'
 import { arrivalOf } from './message.ts'
-import type { Opened, Outcome, Receiver } from './receiver.ts'
 
 /** messages and bytes settled in one transaction */
 const GROUP_MESSAGES = 32

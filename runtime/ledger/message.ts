@@ -2,8 +2,8 @@
 import { headers, type MsgHdrs } from '@nats-io/transport-node'
 import { HEADERS } from '../../schemas/subjects.ts'
 import { withTrace } from '../nats.ts'
+import type { Arrival } from './arrival.ts'
 import type { StoredEntry } from './ledger.ts'
-import type { Arrival } from './receiver.ts'
 
 export function entryHeaders(entry: StoredEntry): MsgHdrs {
   const set = withTrace(headers())

@@ -4,97 +4,25 @@
  * what became of each. An entry is acknowledged only after that transaction, so a crash at any instant loses and doubles nothing.
  */
 import type { Kysely, Transaction } from 'kysely'
-import { assertionsOfEntry, assertionsOfHeads } from '../../schemas/assertions.ts'
-import { formatEnvelopeFile } from '../../schemas/bundle.ts'
-import { judgeBehindClosing } from '../../schemas/closing-rule.ts'
 import { ExchangeError, isExchangeError } from '../../schemas/errors.ts'
 import { LIMITS } from '../../schemas/limits.ts'
-import { comparePositions, formatLogId, type LogHead, type LogId, type Position } from '../../schemas/log.ts'
+import { comparePositions, formatLogId, type LogHead, type LogId } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
-import {
-  isTransient,
-  type OpenedBody,
-  type OpenedToken,
-  openBytes,
-  openRecords,
-  openToken,
-  type RefusedRecord,
-} from '../../schemas/opening.ts'
+import { isTransient, type OpenedToken, openBytes, openRecords, openToken, type RefusedRecord } from '../../schemas/opening.ts'
 import { checkAddressed, checkRedaction, openRedaction, type Redaction } from '../../schemas/redaction.ts'
-import { type Arriving, type HeldLog, settle, type Verdict } from '../../schemas/settlement.ts'
+import { settle } from '../../schemas/settlement.ts'
 import type { Head } from '../../schemas/statements.ts'
 import { parseLogSubject } from '../../schemas/subjects.ts'
 import { isDataError } from '../postgres/database.ts'
-import { type ErasureEffect, erase, erasedPlaces } from './erasure.ts'
+import type { Accepted, Arrival, Effect, Opened, OpenedEntry, OpenedFault, OpenedRedaction, Outcome, Receiver } from './arrival.ts'
+import { erase, erasedPlaces } from './erasure.ts'
 import { freeze } from './forks.ts'
-import { appendEntries, entriesAt, type LogState, lockLogs, type NewEntry } from './ledger.ts'
+import { behindClosing, readHeld } from './held-logs.ts'
+import { appendEntries, type LogState, lockLogs, type NewEntry } from './ledger.ts'
 import { type Quarantined, quarantine } from './quarantine.ts'
 import { noteRedaction } from './redactions.ts'
+import { recordAside, redactionAside, setAside } from './set-aside.ts'
 import type { LedgerTables } from './tables.ts'
-
-export type Arrival = {
-  /** `redaction`: one by itself, with the body that it names */
-  readonly kind: 'envelope' | 'epoch' | 'redaction'
-  readonly token: string
-  /** of an envelope whose body is the redacted one: the redaction that names it */
-  readonly redaction?: string
-  readonly encoding: string
-  readonly body: Uint8Array
-  /** NATS subject that it came under; null for a file or a repair */
-  readonly subject: string | null
-}
-
-export type OpenedEntry = {
-  readonly arrival: Arrival
-  readonly token: OpenedToken
-  /** the redaction that came beside it, if its body is the redacted one */
-  readonly redaction: Redaction | null
-  readonly plain: Uint8Array | null
-  readonly content: OpenedBody | null
-  readonly error: null
-}
-export type OpenedRedaction = {
-  readonly arrival: Arrival
-  readonly token: null
-  readonly redaction: Redaction
-  readonly plain: Uint8Array
-  readonly error: null
-}
-export type OpenedFault = { readonly arrival: Arrival; readonly token: OpenedToken | null; readonly error: ExchangeError }
-export type Opened = OpenedEntry | OpenedRedaction | OpenedFault
-
-/** An entry whose place in the log is settled and whose records are to take effect. */
-export type Accepted = { readonly logId: number; readonly token: OpenedToken; readonly content: OpenedBody }
-
-export type Outcome =
-  | {
-      readonly kind: 'accepted'
-      readonly log: LogId
-      readonly head: LogHead
-      readonly records: number
-      readonly refused: number
-      readonly refusal: ExchangeError | null
-    }
-  | { readonly kind: 'duplicate'; readonly log: LogId }
-  /** a redaction took effect: `keys` were erased at this position */
-  | { readonly kind: 'erased'; readonly log: LogId; readonly at: Position; readonly keys: number }
-  | { readonly kind: 'gap'; readonly log: LogId; readonly missing: { readonly epoch: number; readonly from: number } }
-  | { readonly kind: 'forked'; readonly log: LogId; readonly reason: string }
-  | { readonly kind: 'wait'; readonly error: ExchangeError }
-  | { readonly kind: 'refused'; readonly error: ExchangeError }
-
-export interface Effect extends ErasureEffect {
-  /**
-   * Applies the records of accepted entries inside the transaction. `careful` says that PostgreSQL has refused one of them: then
-   * each record is tried by itself and those that cannot be stored are returned.
-   */
-  apply(trx: Transaction<LedgerTables>, accepted: readonly Accepted[], careful: boolean): Promise<Map<Accepted, RefusedRecord[]>>
-}
-
-export type Receiver = {
-  open(arrival: Arrival): Promise<Opened>
-  receive(opened: readonly Opened[]): Promise<Outcome[]>
-}
 
 export function createReceiver(options: {
   readonly db: Kysely<LedgerTables>
@@ -260,60 +188,6 @@ async function withhold(db: Kysely<LedgerTables>, aside: readonly Quarantined[])
   return erased.size === 0 ? aside : aside.map(one => (erased.has(tokenIn(one)) ? { ...one, withheld: true } : one))
 }
 
-/**
- * What the rules need to know of each log: the entry at every position that is offered again, and the last entry where what is
- * offered does not follow it, because then the two together are a proof.
- */
-async function readHeld(
-  trx: Transaction<LedgerTables>,
-  states: ReadonlyMap<string, LogState>,
-  good: readonly OpenedEntry[],
-  announced: (log: LogId) => Head | null,
-): Promise<Map<string, HeldLog>> {
-  const wanted = good.flatMap(({ token: { log, entry } }) => {
-    const state = states.get(formatLogId(log))
-    if (state?.head == null) return []
-    const past = comparePositions(entry, state.head) <= 0
-    const follows = entry.kind === 'envelope' && (entry.previous === state.head.digest || entry.seq > state.head.seq + 1)
-    return past ? [{ logId: state.id, at: entry }] : follows ? [] : [{ logId: state.id, at: state.head }]
-  })
-  const entries = await entriesAt(trx, wanted)
-  return new Map(
-    [...states].map(([id, state]) => {
-      const head = announced(state.log)
-      const own = head?.logs.filter(({ log }) => formatLogId(log) === id) ?? []
-      return [
-        id,
-        {
-          head: state.head,
-          frozen: state.frozen,
-          at: ({ epoch, seq }) => entries.get(`${state.id}@${epoch}.${seq}`) ?? null,
-          announced: head === null ? null : { token: head.token, assertions: assertionsOfHeads(own) },
-        },
-      ]
-    }),
-  )
-}
-
-/** A repeat of what is not held here, in an epoch that has ended: the opening of the next one may show it to be a second history. */
-async function behindClosing(
-  trx: Transaction<LedgerTables>,
-  verdict: Verdict,
-  one: Arriving | undefined,
-  states: ReadonlyMap<string, LogState>,
-  held: ReadonlyMap<string, HeldLog>,
-  membership: Membership,
-): Promise<Verdict | null> {
-  const id = one === undefined ? '' : formatLogId(one.log)
-  const state = states.get(id)
-  if (verdict.kind !== 'duplicate' || one === undefined || state?.head == null || one.entry.epoch >= state.head.epoch) return null
-  if (held.get(id)?.at(one.entry) !== null) return null
-  const [after] = (await entriesAt(trx, [{ logId: state.id, at: { epoch: one.entry.epoch + 1, seq: 0 } }])).values()
-  if (after === undefined) return null
-  const { log, entry } = await openToken('epoch', after.token, membership, null)
-  return judgeBehindClosing(one, { token: after.token, assertions: assertionsOfEntry(log, entry) })
-}
-
 const newEntry = (one: OpenedEntry, logId: number, refusal: ExchangeError | null): NewEntry => ({
   logId,
   position: { epoch: one.token.entry.epoch, seq: one.token.entry.seq },
@@ -325,55 +199,3 @@ const newEntry = (one: OpenedEntry, logId: number, refusal: ExchangeError | null
   issuedAt: one.token.issuedAt,
   refusal: refusal?.code ?? null,
 })
-
-/** A whole entry: its token and body as they came. What was not shown to be its origin's is nobody's. */
-function setAside(one: OpenedEntry | OpenedFault, error: ExchangeError): Quarantined {
-  return {
-    kind: 'envelope',
-    origin: one.token?.log.origin ?? null,
-    dataset: one.token?.log.dataset ?? null,
-    audience: one.token?.log.audience ?? null,
-    epoch: one.token?.entry.epoch ?? null,
-    seq: one.token?.entry.seq ?? null,
-    place: one.arrival.subject,
-    rule: typeof error.detail.rule === 'string' ? error.detail.rule : null,
-    code: error.code,
-    reason: error.reason,
-    encoding: one.arrival.encoding,
-    content: formatEnvelopeFile(one.arrival),
-  }
-}
-
-/** A redaction by itself, with the body that came with it. */
-const redactionAside = (arrival: Arrival, { log, position }: Redaction, error: ExchangeError): Quarantined => ({
-  kind: 'envelope',
-  ...log,
-  ...position,
-  place: arrival.subject,
-  code: error.code,
-  reason: error.reason,
-  encoding: arrival.encoding,
-  content: formatEnvelopeFile(arrival),
-})
-
-/** One record: its own text, cut out of the body that it came in. */
-export function recordAside(one: Accepted, refused: RefusedRecord, opened: readonly Opened[]): Quarantined {
-  const source = opened.find(other => other.token === one.token)
-  const plain =
-    source !== undefined && source.error === null && source.plain !== null ? Buffer.from(source.plain).toString('utf8') : '{}'
-  const value = (JSON.parse(plain) as { records?: unknown[] }).records?.[refused.index] ?? null
-  return {
-    kind: 'record',
-    origin: one.token.log.origin,
-    dataset: one.token.log.dataset,
-    audience: one.token.log.audience,
-    epoch: one.token.entry.epoch,
-    seq: one.token.entry.seq,
-    item: refused.index,
-    key: refused.key,
-    rule: typeof refused.error.detail.rule === 'string' ? refused.error.detail.rule : null,
-    code: refused.error.code,
-    reason: refused.error.reason,
-    content: Buffer.from(JSON.stringify(value)),
-  }
-}

@@ -8,9 +8,10 @@ import { parseEnvelopeFile, tokenKindOf } from '../../schemas/bundle.ts'
 import { ERRORS, ExchangeError } from '../../schemas/errors.ts'
 import { formatLogId } from '../../schemas/log.ts'
 import { isDataError } from '../postgres/database.ts'
+import type { Arrival, Effect, Opened, OpenedEntry, Outcome, Receiver } from './arrival.ts'
 import { entriesAt, lockLogs, readLog } from './ledger.ts'
 import { quarantine } from './quarantine.ts'
-import { type Arrival, type Effect, type Opened, type OpenedEntry, type Outcome, type Receiver, recordAside } from './receiver.ts'
+import { recordAside } from './set-aside.ts'
 import type { LedgerTables, QuarantineRow } from './tables.ts'
 
 export type QuarantineItem = Omit<QuarantineRow, 'id' | 'content' | 'arrived_at'> & {

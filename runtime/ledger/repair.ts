@@ -15,10 +15,10 @@ import { openToken } from '../../schemas/opening.ts'
 import { openHead } from '../../schemas/statements.ts'
 import { askerOf, HEADERS, inboxPrefix, type QuestionKind, questionFilter, questionSubject } from '../../schemas/subjects.ts'
 import type { Broker } from '../nats.ts'
+import type { Arrival } from './arrival.ts'
 import type { HeadListener } from './heads.ts'
 import { entriesAt, readLog, readLogs, readRange } from './ledger.ts'
 import { arrivalOf, entryHeaders } from './message.ts'
-import type { Arrival } from './receiver.ts'
 import type { LedgerTables } from './tables.ts'
 
 export type RangeQuestion = LogId & { readonly epoch: number; readonly from: number }

@@ -8,10 +8,10 @@ import { comparePositions, formatLogId, type LogId, type Position } from '../../
 import type { Membership } from '../../schemas/membership.ts'
 import { repairSources } from '../../schemas/sync.ts'
 import type { Broker } from '../nats.ts'
+import type { Outcome, Receiver } from './arrival.ts'
 import type { LedgerEvents } from './events.ts'
 import type { HeadListener } from './heads.ts'
 import { readLog } from './ledger.ts'
-import type { Outcome, Receiver } from './receiver.ts'
 import { askRange } from './repair.ts'
 import type { LedgerTables } from './tables.ts'
 
