@@ -6,40 +6,20 @@ import { parseIJson } from '../../schemas/i-json.ts'
 import { LIMITS } from '../../schemas/limits.ts'
 import { formatLogId, type LogId } from '../../schemas/log.ts'
 import { audiencesRead, type Membership, memberOf } from '../../schemas/membership.ts'
-import { askerOf, HEADERS, inboxPrefix, questionFilter, questionSubject } from '../../schemas/subjects.ts'
+import { askerOf, HEADERS, inboxPrefix, questionFilter } from '../../schemas/subjects.ts'
 import type { Broker } from '../nats.ts'
 import type { Arrival } from './arrival.ts'
 import { readLog } from './ledger.ts'
-import { arrivalOf, redactionHeaders } from './message.ts'
+import { redactionHeaders } from './message.ts'
 import { type RedactionCursor, readRedactions } from './redactions.ts'
-import { HUB } from './repair.ts'
+import { askEntries, HUB } from './repair.ts'
 import type { LedgerTables } from './tables.ts'
-
-const ANSWER_TIMEOUT_MS = 10_000
 
 export type RedactionsQuestion = LogId & RedactionCursor
 
-/** Asks one holder for redactions behind a cursor: at most what one answer carries, so ask again behind the last. */
-export async function askRedactions(
-  broker: Broker,
-  holder: string,
-  asker: string,
-  question: RedactionsQuestion,
-): Promise<Arrival[]> {
-  const arrivals: Arrival[] = []
-  const replies = await broker.connection.requestMany(questionSubject(holder, 'redactions', asker), JSON.stringify(question), {
-    strategy: 'timer',
-    maxWait: ANSWER_TIMEOUT_MS,
-  })
-  for await (const reply of replies) {
-    const code = reply.headers?.get(HEADERS.code) ?? ''
-    if (code !== '') throw new ExchangeError('LOG_UNKNOWN', `${holder} answers ${code} for ${formatLogId(question)}`)
-    if ((reply.headers?.get(HEADERS.end) ?? '') !== '') return arrivals
-    arrivals.push(arrivalOf(reply, null))
-    if (arrivals.length >= LIMITS.rangeEnvelopes) return arrivals
-  }
-  return arrivals
-}
+/** Redactions behind a cursor. */
+export const askRedactions = (broker: Broker, holder: string, asker: string, question: RedactionsQuestion): Promise<Arrival[]> =>
+  askEntries(broker, { holder, kind: 'redactions', asker }, question)
 
 function parseQuestion(message: Msg): RedactionsQuestion {
   const value = parseIJson(message.data, 2, 'REQUEST_INVALID') as { readonly [name: string]: unknown }

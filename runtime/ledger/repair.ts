@@ -32,10 +32,14 @@ const STANDING_TOKENS = 256
 /** what one answer with heads may hold: below the broker's limit on a message */
 const HEADS_BYTES = 768 * 1024
 
-/** Asks one holder for entries of one epoch from a position on: at most what one answer carries, so ask again behind the last. */
-export async function askRange(broker: Broker, holder: string, asker: string, question: RangeQuestion): Promise<Arrival[]> {
+/** Asks one holder for what it has of a log: at most what one answer carries, so ask again behind the last. */
+export async function askEntries(
+  broker: Broker,
+  { holder, kind, asker }: { readonly holder: string; readonly kind: QuestionKind; readonly asker: string },
+  question: LogId,
+): Promise<Arrival[]> {
   const arrivals: Arrival[] = []
-  const replies = await broker.connection.requestMany(questionSubject(holder, 'range', asker), JSON.stringify(question), {
+  const replies = await broker.connection.requestMany(questionSubject(holder, kind, asker), JSON.stringify(question), {
     strategy: 'timer',
     maxWait: ANSWER_TIMEOUT_MS,
   })
@@ -48,6 +52,10 @@ export async function askRange(broker: Broker, holder: string, asker: string, qu
   }
   return arrivals
 }
+
+/** Entries of one epoch from a position on. */
+export const askRange = (broker: Broker, holder: string, asker: string, question: RangeQuestion): Promise<Arrival[]> =>
+  askEntries(broker, { holder, kind: 'range', asker }, question)
 
 /**
  * Where the asker's own logs stand with another holder, as the asker itself once signed it: the last entry that the holder has and the
