@@ -7,6 +7,7 @@ import type { Operator } from '../runtime/http/operator.ts'
 import { buildServer } from '../runtime/http/server.ts'
 import type { Outcome, Receiver } from '../runtime/ledger/arrival.ts'
 import { addBundleRoutes } from '../runtime/ledger/bundles.ts'
+import type { Doubts } from '../runtime/ledger/doubts.ts'
 import type { Follower } from '../runtime/ledger/follower.ts'
 import type { HeadListener } from '../runtime/ledger/heads.ts'
 import { envelopeReleaser } from '../runtime/ledger/release.ts'
@@ -32,6 +33,7 @@ type Parts = {
   readonly settled: (outcomes: readonly Outcome[]) => Promise<void>
   readonly operator: Operator
   readonly events: HubEvents
+  readonly doubts: Doubts
   readonly clock: () => Date
   readonly logger: Logger
 }
@@ -58,7 +60,7 @@ export async function buildHttp(parts: Parts): Promise<FastifyInstance> {
     requestTimeoutMs: 600_000,
     rateLimit: { exempt: parts.operator.is },
   })
-  addLedgerRoutes(server, { db, heads: () => parts.heads, own: null, clock: parts.clock })
+  addLedgerRoutes(server, { db, heads: () => parts.heads, own: null, doubts: parts.doubts, clock: parts.clock })
   const { receiver, settled, operator, events, clock } = parts
   addBundleRoutes(server, { db, receiver, events, settled, operator })
   addVerificationRoutes(server, { operator, verify: () => verifyLedger({ db, membership, own: null, derived: null }) })

@@ -3,13 +3,19 @@ import { readFile } from 'node:fs/promises'
 import { listen } from '../runtime/http/listen.ts'
 import { readOperator } from '../runtime/http/operator.ts'
 import { readKeyFile } from '../runtime/key-file.ts'
+import { createDoubts } from '../runtime/ledger/doubts.ts'
 import { startEraser } from '../runtime/ledger/eraser.ts'
 import { followOrigin } from '../runtime/ledger/follower.ts'
 import { listenHeads } from '../runtime/ledger/heads.ts'
+import { readLedgerState } from '../runtime/ledger/ledger-state.ts'
+import { startProofs } from '../runtime/ledger/proofs.ts'
 import { createReceiver } from '../runtime/ledger/receiver.ts'
 import { answerRedactions } from '../runtime/ledger/redaction-questions.ts'
 import { answerQuestions } from '../runtime/ledger/repair.ts'
 import { startRepairer } from '../runtime/ledger/repairer.ts'
+import { startRootJudge } from '../runtime/ledger/root-judge.ts'
+import { startSnapshotKeeper } from '../runtime/ledger/snapshot-keeper.ts'
+import { answerSnapshots } from '../runtime/ledger/snapshot-questions.ts'
 import type { Logger } from '../runtime/log.ts'
 import { connectBroker, readBrokerCredentials } from '../runtime/nats.ts'
 import { openStore } from '../runtime/store.ts'
@@ -35,7 +41,8 @@ export async function startHub(
   const { logger, signal } = options
   await using undo = new AsyncDisposableStack()
   const clock = (): Date => new Date()
-  const events = createEvents(logger)
+  const doubts = createDoubts(clock)
+  const events = createEvents(logger, doubts)
   const membershipText = await readFile(config.membershipFile, 'utf8').catch(cause => {
     throw new ExchangeError('MEMBERSHIP_FILE_INVALID', `${config.membershipFile}: expected a readable file`, { cause })
   })
@@ -70,7 +77,7 @@ export async function startHub(
       membership,
       filters: [ALL_HEADS],
       forked: fork => events.forked(fork.log, fork.reason),
-      refused: error => events.headRefused(error),
+      refused: events.headRefused,
     }),
   )
   undo.use(
@@ -83,12 +90,23 @@ export async function startHub(
       failed: error => events.failed(HUB_READER, error),
     }),
   )
-  const receiver = createReceiver({ db, membership, effect: null, announced: log => heads.newest(log.origin, log.audience) })
+  const receiver = createReceiver({
+    db,
+    membership,
+    effect: null,
+    withdrawn: events.withdrawn,
+    announced: log => heads.newest(log.origin, log.audience),
+  })
   const { settled } = receipts
   const repairer = undo.use(
     startRepairer({ broker, db, own: HUB_READER, membership, receiver, heads: () => heads, events, settled }),
   )
   undo.use(startEraser({ broker, db, own: HUB_READER, membership, receiver, heads: () => heads, events }))
+  undo.use(startProofs({ broker, db, own: HUB_READER, membership, events }))
+  const failed = events.failed.bind(events)
+  undo.use(startRootJudge({ db, own: HUB_READER, heads: () => heads, read: readLedgerState, judged: events.rootJudged, failed }))
+  undo.use(startSnapshotKeeper({ broker, db, own: HUB_READER, heads: () => heads, kept: events.snapshotKept, failed }))
+  undo.use(answerSnapshots({ broker, db, membership, own: HUB_READER, failed: error => events.failed(HUB_READER, error) }))
   undo.use(answerRedactions({ broker, db, membership, own: HUB_READER, failed: error => events.failed(HUB_READER, error) }))
   const followers = [...members.members.keys()].map(origin =>
     undo.use(followOrigin({ broker, origin, reader: HUB_READER, receiver, events, settled, repair: repairer.repair })),
@@ -98,6 +116,7 @@ export async function startHub(
     settled,
     operator,
     events,
+    doubts,
     db,
     membership,
     broker,

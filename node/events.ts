@@ -1,42 +1,58 @@
 /** What a node reports, one function for each business event: a line in the log and a number for the metrics. */
+import type { BootstrapEvents } from '../runtime/ledger/bootstrap.ts'
+import type { Doubts } from '../runtime/ledger/doubts.ts'
 import type { LedgerEvents } from '../runtime/ledger/events.ts'
 import type { Logger } from '../runtime/log.ts'
 import { meter } from '../runtime/telemetry.ts'
-import { formatLogId, formatPosition, type LogHead, type LogId } from '../schemas/log.ts'
+import { isExchangeError } from '../schemas/errors.ts'
+import { formatLogId, formatPosition, type LogHead, type LogId, type Position } from '../schemas/log.ts'
+import type { SnapshotMark } from '../schemas/snapshot.ts'
 
-export type NodeEvents = LedgerEvents & {
-  sealed(log: LogId, records: number): void
-  published(log: LogId, entries: number): void
-  /** an operator had versions of a key erased at so many positions of an own log */
-  redacted(log: LogId, positions: number): void
-  receipted(log: LogId, head: LogHead): void
-  receiptRefused(reason: string): void
-  /** the hub has signed what cannot be true; the proof is kept, the logs go on */
-  hubConvicted(reason: string): void
-  resent(log: LogId): void
-  /** an own log was behind what others hold of it and was taken back */
-  restored(log: LogId): void
-  sealingWaits(reason: string): void
-  /** these could not be asked about the own logs; sealing begins all the same */
-  sealingWithout(silent: readonly string[]): void
-  headRefused(error: unknown): void
-  ingested(adapter: string, sum: { readonly rows: number; readonly sealed: number; readonly refused: number }): void
-  figureSealed(period: string, number: number): void
-}
+export type NodeEvents = LedgerEvents &
+  BootstrapEvents & {
+    /** a snapshot of an own log stands, the next head announces it */
+    snapshotMade(log: LogId, mark: SnapshotMark): void
+    sealed(log: LogId, records: number): void
+    published(log: LogId, entries: number): void
+    /** an operator had versions of a key erased at so many positions of an own log */
+    redacted(log: LogId, positions: number): void
+    receipted(log: LogId, head: LogHead): void
+    receiptRefused(reason: string): void
+    resent(log: LogId): void
+    /** an own log was behind what others hold of it and was taken back */
+    restored(log: LogId): void
+    sealingWaits(reason: string): void
+    /** a holder answered with a standing of an own log that this node never signed */
+    standingRefused(holder: string, error: unknown): void
+    /** an operator declared entries of an own log lost and opened a new epoch */
+    reopened(log: LogId, lost: Position, opening: Position): void
+    /** what this node has declared lost stands with somebody: it can be said again */
+    lostFound(log: LogId, holder: string, at: Position): void
+    /** entries held here were declared lost by their origin: they stay as evidence, their effect was taken back */
+    withdrawn(log: LogId, from: Position, count: { readonly entries: number; readonly keys: number }): void
+    /** these could not be asked about the own logs; sealing begins all the same */
+    sealingWithout(silent: readonly string[]): void
+    headRefused(error: unknown, origin: string): void
+    ingested(adapter: string, sum: { readonly rows: number; readonly sealed: number; readonly refused: number }): void
+    figureSealed(period: string, number: number): void
+  }
 
-export function createEvents(logger: Logger): NodeEvents {
+export function createEvents(logger: Logger, doubts: Doubts): NodeEvents {
   const arrived = meter().createCounter('hutong.node.envelopes', { description: 'entries that arrived, by outcome' })
   const sealed = meter().createCounter('hutong.node.records.sealed', { description: 'records sealed here' })
   const applied = meter().createCounter('hutong.node.records.applied', { description: 'records of others applied here' })
+  const roots = meter().createCounter('hutong.node.roots', { description: 'announced state roots judged here, by verdict' })
   return {
     arrived(origin, outcome) {
       arrived.add(1, { origin, outcome: outcome.kind })
       if (outcome.kind === 'accepted') applied.add(outcome.records, { origin, dataset: outcome.log.dataset })
-      if (outcome.kind === 'refused')
+      if (outcome.kind === 'refused') {
+        doubts.note('entry-refused', origin, outcome.error.code)
         logger.warn({ origin, code: outcome.error.code, reason: outcome.error.reason }, 'entry refused and quarantined')
-      else if (outcome.kind === 'gap')
+      } else if (outcome.kind === 'gap') {
+        doubts.note('entries-missing', formatLogId(outcome.log))
         logger.warn({ log: formatLogId(outcome.log), missing: outcome.missing }, 'entries are missing')
-      else if (outcome.kind === 'forked') this.forked(outcome.log, outcome.reason)
+      } else if (outcome.kind === 'forked') this.forked(outcome.log, outcome.reason)
       else if (outcome.kind === 'erased')
         logger.info({ log: formatLogId(outcome.log), at: formatPosition(outcome.at), count: outcome.keys }, 'erased by redaction')
       else if (outcome.kind === 'accepted' && (outcome.refusal !== null || outcome.refused > 0)) {
@@ -49,6 +65,41 @@ export function createEvents(logger: Logger): NodeEvents {
     },
     forked: (log, reason) =>
       logger.error({ log: formatLogId(log), reason }, 'fork: the log is frozen here, its proof is at /v1/forks'),
+    hubConvicted(reason) {
+      logger.error({ reason }, 'the hub has signed what cannot be true, the proof is at /v1/forks')
+    },
+    proofRefused(from, { code, reason }) {
+      doubts.note('proof-refused', from, code)
+      logger.warn({ from, code, reason }, 'proof refused and quarantined')
+    },
+    tailMissing(log) {
+      doubts.note('tail-missing', formatLogId(log))
+      logger.warn({ log: formatLogId(log) }, 'the road does not bring what its head names, asking for it')
+    },
+    answeredFalsely(holder, log, how) {
+      doubts.note(how === 'refused' ? 'answer-refused' : 'answer-empty', holder, formatLogId(log))
+      logger.warn({ holder, log: formatLogId(log), how }, 'a holder that was asked did not help')
+    },
+    rootJudged(log, { at }, { verdict, reason }) {
+      roots.add(1, { origin: log.origin, verdict })
+      const place = { log: formatLogId(log), at: formatPosition(at), verdict, reason }
+      if (verdict === 'differs') {
+        doubts.note('root-differs', formatLogId(log), formatPosition(at))
+        logger.error(
+          place,
+          'the state root that the origin has signed is false: its snapshot is refused, the evidence is at /v1/forks',
+        )
+      } else if (verdict === 'unjudged') logger.warn(place, 'a state root cannot be judged here')
+      else logger.debug(place, 'state root judged')
+    },
+    snapshotMade: (log, { at, records }) =>
+      logger.info({ log: formatLogId(log), at: formatPosition(at), records }, 'snapshot made'),
+    bootstrapBegan: (log, { at, records }) =>
+      logger.info({ log: formatLogId(log), at: formatPosition(at), records }, 'loading a log from its snapshot'),
+    bootstrapped: (log, { at, records }) =>
+      logger.info({ log: formatLogId(log), at: formatPosition(at), records }, 'log loaded from its snapshot'),
+    bootstrapGivenUp: (log, reason) =>
+      logger.warn({ log: formatLogId(log), reason }, 'the snapshot is not used, the log is read from its first entry'),
     repaired: (log, added) => logger.info({ log: formatLogId(log), added }, 'log repaired'),
     failed: (origin, error) => logger.error({ origin, err: error }, 'cannot go on now, will try again'),
     sealed(log, count) {
@@ -58,15 +109,39 @@ export function createEvents(logger: Logger): NodeEvents {
     redacted: (log, positions) => logger.info({ log: formatLogId(log), positions }, 'redactions signed'),
     published: (log, entries) => logger.debug({ log: formatLogId(log), entries }, 'entries published'),
     receipted: (log, head) => logger.debug({ log: formatLogId(log), at: formatPosition(head) }, 'receipt taken'),
-    receiptRefused: reason => logger.warn({ reason }, 'receipt refused'),
-    hubConvicted: reason => logger.error({ reason }, 'the hub has signed what cannot be true, the proof is at /v1/forks'),
-    resent: log => logger.warn({ log: formatLogId(log) }, 'no receipt came, sending again from the last one'),
+    receiptRefused(reason) {
+      doubts.note('receipt-refused', 'hub', reason)
+      logger.warn({ reason }, 'receipt refused')
+    },
+    resent(log) {
+      doubts.note('receipt-missing', formatLogId(log))
+      logger.warn({ log: formatLogId(log) }, 'no receipt came, sending again from the last one')
+    },
+    standingRefused(holder, error) {
+      doubts.note('standing-refused', holder, isExchangeError(error) ? error.code : 'INTERNAL')
+      logger.warn({ holder, err: error }, 'a standing of an own log was refused')
+    },
     restored: log =>
       logger.warn({ log: formatLogId(log) }, 'own log taken back from others: this node was restored from an older state'),
     sealingWaits: reason => logger.warn({ reason }, 'sealing waits'),
+    reopened: (log, lost, opening) =>
+      logger.warn(
+        { log: formatLogId(log), lost: formatPosition(lost), at: formatPosition(opening) },
+        'entries of the own log were declared lost, a new epoch is open',
+      ),
+    lostFound: (log, holder, at) =>
+      logger.warn({ log: formatLogId(log), holder, at: formatPosition(at) }, 'what was declared lost stands with a holder'),
+    withdrawn: (log, from, { entries, keys }) =>
+      logger.warn(
+        { log: formatLogId(log), from: formatPosition(from), entries, keys },
+        'the origin has declared entries lost that are held here; their effect was taken back',
+      ),
     sealingWithout: silent =>
       logger.warn({ silent }, 'sealing begins without these witnesses: if this node was restored from a backup, its logs may fork'),
-    headRefused: error => logger.warn({ err: error }, 'head refused'),
+    headRefused(error, origin) {
+      doubts.note('head-refused', origin, isExchangeError(error) ? error.code : 'INTERNAL')
+      logger.warn({ origin, err: error }, 'head refused')
+    },
     ingested: (adapter, { rows, sealed: count, refused }) =>
       logger.info({ adapter, rows, sealed: count, refused }, 'rows taken in'),
     figureSealed: (period, number) => logger.info({ period, number }, 'monthly figure sealed'),

@@ -5,14 +5,19 @@ import { listen } from '../runtime/http/listen.ts'
 import { readOperator } from '../runtime/http/operator.ts'
 import { readKeyFile } from '../runtime/key-file.ts'
 import type { Outcome } from '../runtime/ledger/arrival.ts'
+import { type Bootstrap, startBootstrap } from '../runtime/ledger/bootstrap.ts'
+import { createDoubts } from '../runtime/ledger/doubts.ts'
 import { startEraser } from '../runtime/ledger/eraser.ts'
 import { followOrigin } from '../runtime/ledger/follower.ts'
 import { type HeadListener, listenHeads } from '../runtime/ledger/heads.ts'
 import { readLogs } from '../runtime/ledger/ledger.ts'
+import { startProofs } from '../runtime/ledger/proofs.ts'
 import { createReceiver } from '../runtime/ledger/receiver.ts'
 import { answerRedactions } from '../runtime/ledger/redaction-questions.ts'
 import { answerQuestions, askHeads, HUB } from '../runtime/ledger/repair.ts'
-import { startRepairer } from '../runtime/ledger/repairer.ts'
+import { type Repairer, startRepairer } from '../runtime/ledger/repairer.ts'
+import { startRootJudge } from '../runtime/ledger/root-judge.ts'
+import { answerSnapshots } from '../runtime/ledger/snapshot-questions.ts'
 import type { LedgerTables } from '../runtime/ledger/tables.ts'
 import type { Logger } from '../runtime/log.ts'
 import { connectBroker, readBrokerCredentials } from '../runtime/nats.ts'
@@ -26,13 +31,19 @@ import type { NodeConfig } from './config.ts'
 import { createEvents } from './events.ts'
 import { buildHttp } from './http.ts'
 import { startAnnouncer } from './ledger/announcer.ts'
+import { openMark } from './ledger/mark.ts'
 import { startPublisher } from './ledger/publisher.ts'
 import { createRedactor } from './ledger/redactor.ts'
+import { createReopener } from './ledger/reopener.ts'
 import { startRestoration } from './ledger/restoration.ts'
 import { createSealer } from './ledger/sealer.ts'
+import { startSnapshotter } from './ledger/snapshotter.ts'
 import { NODE_MIGRATIONS } from './migrations/migrations.ts'
 import { keepFreshness } from './replica/freshness.ts'
 import { replicator } from './replica/replicator.ts'
+import { snapshotLoader } from './replica/snapshot-loader.ts'
+import { readReplicaState } from './replica/snapshot-state.ts'
+import { withdrawRecords } from './replica/withdrawal.ts'
 import { startMonthlyFigure } from './statistics/monthly-figure.ts'
 import type { NodeTables } from './tables.ts'
 
@@ -46,7 +57,8 @@ export async function startNode(
   const { code: own } = config
   await using undo = new AsyncDisposableStack()
   const clock = (): Date => new Date()
-  const events = createEvents(logger)
+  const doubts = createDoubts(clock)
+  const events = createEvents(logger, doubts)
   const membershipText = await readFile(config.membershipFile, 'utf8').catch(cause => {
     throw new ExchangeError('MEMBERSHIP_FILE_INVALID', `${config.membershipFile}: expected a readable file`, { cause })
   })
@@ -87,6 +99,8 @@ export async function startNode(
     db: ledger,
     membership,
     effect: replicator,
+    withdraw: withdrawRecords,
+    withdrawn: events.withdrawn,
     announced: log => heads().newest(log.origin, log.audience),
   })
   const settled = async (_outcomes: readonly Outcome[]): Promise<void> => {}
@@ -101,11 +115,27 @@ export async function startNode(
       refused: events.headRefused,
     }),
   )
-  const repairer = undo.use(startRepairer({ broker, db: ledger, own, membership, receiver, heads, events, settled }))
-  const neighbours = [...members.members.keys()].filter(code => code !== own)
-  const restoration = undo.use(
-    startRestoration({ broker, db: ledger, own, neighbours, membership, repair: repairer.repair, events }),
+  const failed = (error: unknown): void => events.failed(own, error)
+  const bootstrap: Bootstrap = undo.use(
+    startBootstrap({
+      broker,
+      db: ledger,
+      own,
+      membership,
+      heads,
+      loader: snapshotLoader,
+      leastEntries: config.snapshotEntries,
+      tail: (log): Promise<boolean> => repairer.repair(log),
+      events,
+    }),
   )
+  const repairer: Repairer = undo.use(
+    startRepairer({ broker, db: ledger, own, membership, receiver, heads, events, settled, claimed: bootstrap.claims }),
+  )
+  const neighbours = [...members.members.keys()].filter(code => code !== own)
+  const mark = undo.use(await openMark(join(config.dataDir, `sealed-${own}.json`)))
+  const asking = { broker, own, neighbours, membership, refused: events.standingRefused }
+  const restoration = undo.use(startRestoration({ ...asking, db: ledger, mark, repair: repairer.repair, events }))
   const sealer = undo.use(
     createSealer({
       db,
@@ -114,6 +144,7 @@ export async function startNode(
       membership,
       clock,
       restoration,
+      mark,
       sealed(state, records, entries) {
         events.sealed(state.log, records)
         publisher.offer(state, entries)
@@ -122,7 +153,21 @@ export async function startNode(
     }),
   )
 
+  const reopener = createReopener({
+    ...asking,
+    db: ledger,
+    signer,
+    clock,
+    mark,
+    repair: repairer.repair,
+    events,
+    sealed(state, entries) {
+      publisher.offer(state, entries)
+      announcer.moved()
+    },
+  })
   const eraser = undo.use(startEraser({ broker, db: ledger, own, membership, receiver, heads, events }))
+  undo.use(startProofs({ broker, db: ledger, own, membership, events }))
   undo.use(answerRedactions({ broker, db: ledger, membership, own, failed: error => events.failed(own, error) }))
   // A node that was restored from an old backup erases again what it had erased before others did.
   void restoration.done
@@ -144,12 +189,44 @@ export async function startNode(
     }),
   )
   undo.use(answerQuestions({ broker, db: ledger, membership, own, heads, failed: error => events.failed(own, error) }))
+  undo.use(answerSnapshots({ broker, db: ledger, membership, own, failed }))
+  undo.use(startRootJudge({ db: ledger, own, heads, read: readReplicaState, judged: events.rootJudged, failed: events.failed }))
+  undo.use(
+    startSnapshotter({
+      db: ledger,
+      own,
+      leastEntries: config.snapshotEntries,
+      restoration,
+      made(log, mark) {
+        events.snapshotMade(log, mark)
+        announcer.moved()
+      },
+      failed,
+    }),
+  )
   // A node that was away learns at once how far it is behind; without the hub it hears the heads within a quarter of a minute.
-  void askHeads(broker, HUB, own)
+  await askHeads(broker, HUB, own)
     .then(tokens => Promise.all(tokens.map(token => heads().take(token))))
-    .catch(events.headRefused)
+    .catch(error => events.headRefused(error, HUB))
+  // What has a snapshot begins with it, before a stream brings the first of its entries.
+  for (const { log } of heads()
+    .all()
+    .flatMap(head => head.logs)) {
+    await bootstrap.claims(log)
+  }
   const followers = neighbours.map(origin =>
-    undo.use(followOrigin({ broker, origin, reader: own, receiver, events, settled, repair: repairer.repair })),
+    undo.use(
+      followOrigin({
+        broker,
+        origin,
+        reader: own,
+        receiver,
+        events,
+        settled,
+        repair: repairer.repair,
+        isLoading: bootstrap.isLoading,
+      }),
+    ),
   )
   if (member.kind === 'national') undo.use(startMonthlyFigure({ db: ledger, own, sealer, membership, heads, clock, events }))
 
@@ -171,6 +248,7 @@ export async function startNode(
   const intake = { sealer, operator, spoolDir, maxBytes: config.ingestMaxBytes, events }
   const server = await buildHttp({
     redactor,
+    reopener,
     receiver,
     settled,
     freshness,
@@ -182,6 +260,7 @@ export async function startNode(
     restoration,
     followers,
     heads,
+    doubts,
     intake,
     clock,
     logger,

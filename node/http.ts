@@ -6,6 +6,7 @@ import type { Operator } from '../runtime/http/operator.ts'
 import { buildServer } from '../runtime/http/server.ts'
 import type { Outcome, Receiver } from '../runtime/ledger/arrival.ts'
 import { addBundleRoutes } from '../runtime/ledger/bundles.ts'
+import type { Doubts } from '../runtime/ledger/doubts.ts'
 import type { Follower } from '../runtime/ledger/follower.ts'
 import type { HeadListener } from '../runtime/ledger/heads.ts'
 import { envelopeReleaser } from '../runtime/ledger/release.ts'
@@ -24,6 +25,8 @@ import type { IntakeTables } from './intake/tables.ts'
 import type { Publisher } from './ledger/publisher.ts'
 import { addRedactionRoutes } from './ledger/redaction-routes.ts'
 import type { Redactor } from './ledger/redactor.ts'
+import type { Reopener } from './ledger/reopener.ts'
+import { addReopeningRoutes } from './ledger/reopening-routes.ts'
 import type { Restoration } from './ledger/restoration.ts'
 import type { Sealer } from './ledger/sealer.ts'
 import type { FreshnessKeeper } from './replica/freshness.ts'
@@ -43,8 +46,10 @@ type Parts = {
   readonly restoration: Restoration
   readonly followers: readonly Follower[]
   readonly heads: () => HeadListener
+  readonly doubts: Doubts
   readonly receiver: Receiver
   readonly redactor: Redactor
+  readonly reopener: Reopener
   readonly settled: (outcomes: readonly Outcome[]) => Promise<void>
   readonly freshness: FreshnessKeeper
   readonly intake: {
@@ -67,7 +72,7 @@ export async function buildHttp(parts: Parts): Promise<FastifyInstance> {
     troubleCheck(
       'sealing',
       '可以签封',
-      "others hold more of this node's own logs than it does itself; see its log",
+      "more of this node's own logs was signed than it holds; hutong ledger reopen shows what is missing and what can be done",
       parts.restoration.trouble,
     ),
     troubleCheck(
@@ -92,7 +97,7 @@ export async function buildHttp(parts: Parts): Promise<FastifyInstance> {
     requestTimeoutMs: 600_000,
     rateLimit: { exempt: parts.intake.operator.is },
   })
-  addLedgerRoutes(server, { db: ledger, heads, own, clock })
+  addLedgerRoutes(server, { db: ledger, heads, own, doubts: parts.doubts, clock })
   addStatisticsRoutes(server, { db: ledger, own, membership, heads, clock })
   addIntakeRoutes(server, { db, origin: own, ...parts.intake, clock })
   const { receiver, settled, intake } = parts
@@ -109,6 +114,7 @@ export async function buildHttp(parts: Parts): Promise<FastifyInstance> {
     releasers: { envelope: () => envelope, record: () => record, row: mapping => rowReleaser({ db: door, sealer }, mapping) },
   })
   addRedactionRoutes(server, { origin: own, operator, redactor: parts.redactor })
+  addReopeningRoutes(server, { origin: own, operator, reopener: parts.reopener })
   addReplicaRoutes(server, { db: ledger, own, freshness: parts.freshness })
   return server
 }

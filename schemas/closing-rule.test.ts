@@ -27,3 +27,21 @@ describe('an entry at a position that was passed and where nothing is held', () 
     expect(judgeBehindClosing(arriving(9), null)).toBeNull()
   })
 })
+
+describe('an entry that was declared lost and turns up behind the opening', () => {
+  const lost: ChainEntry = { ...opening, lost: { epoch: 1, seq: 3, previous: at(1, 2).digest, floor: 9 } }
+  const after = { token: 'opening', assertions: assertionsOfEntry(log, lost) }
+  const late = (seq: number, digest = at(1, seq).digest) =>
+    judgeBehindClosing(
+      { log, token: 'late', entry: { epoch: 1, seq, digest, kind: 'envelope', previous: at(1, seq - 1).digest } },
+      after,
+    )
+
+  it('is no fork, even behind the highest position that its origin knew of', () => {
+    for (const seq of [3, 4, 9]) expect(late(seq)).toBeNull()
+  })
+  it('is one where the opening names another digest at its position', () => {
+    expect(late(3, 'other')).toMatchObject({ kind: 'fork' })
+    expect(late(2, 'other')).toMatchObject({ kind: 'fork' })
+  })
+})

@@ -9,7 +9,7 @@ import { ExchangeError } from './errors.ts'
 import type { EnvelopeClaims } from './generated/envelope.ts'
 import type { EpochClaims } from './generated/epoch.ts'
 import { LIMITS } from './limits.ts'
-import { formatLogId, type LogHead, type LogId } from './log.ts'
+import { formatLogId, type LogHead, type LogId, type Loss } from './log.ts'
 import type { ExchangeRecord } from './record.ts'
 import type { Signer } from './tokens.ts'
 
@@ -35,8 +35,14 @@ export type SealContext = {
 
 const seconds = (now: Date): number => Math.floor(now.getTime() / 1000)
 
-/** Opens an epoch. `closing` is the last position of the epoch before, null for the first. */
-export async function sealOpening(log: LogId, epoch: number, closing: LogHead | null, context: SealContext): Promise<SealedEntry> {
+/** Opens an epoch. `closing` is the last position of the epoch before, null for the first. `lost` declares a loss (`log.ts`). */
+export async function sealOpening(
+  log: LogId,
+  epoch: number,
+  closing: LogHead | null,
+  context: SealContext,
+  lost: Loss | null = null,
+): Promise<SealedEntry> {
   const claims: EpochClaims = {
     fed: context.fed,
     iss: log.origin,
@@ -46,10 +52,18 @@ export async function sealOpening(log: LogId, epoch: number, closing: LogHead | 
     iat: seconds(context.now),
     mem: context.mem,
     ...(closing === null ? {} : { cls: { ep: closing.epoch, seq: closing.seq, dig: closing.digest } }),
+    ...(lost === null ? {} : { lst: lossClaim(lost) }),
   }
   const token = await context.signer.sign('epoch', claims)
   return { log, epoch, seq: 0, digest: tokenDigest(token), token, body: null, records: 0 }
 }
+
+const lossClaim = ({ epoch, seq, previous, floor }: Loss): NonNullable<EpochClaims['lst']> => ({
+  ep: epoch,
+  seq,
+  ...(previous === null ? {} : { prv: previous }),
+  ver: floor,
+})
 
 /** A record is written once, however often its text is asked for: cutting, sealing and applying all need it. */
 const texts = new WeakMap<ExchangeRecord, string>()

@@ -43,7 +43,8 @@ export function judgeHead(head: Head, before: Head | null, historyOf: (log: LogI
     const held = history?.at(at.head) ?? null
     // A position behind the end of its epoch holds no entry: what speaks against it is the opening that closed the epoch.
     const after = history?.at({ epoch: at.head.epoch + 1, seq: 0 }) ?? null
-    const others = [before === null ? null : { token: before.token, assertions: earlier }, held, after]
+    const snapshot = at.snapshot == null ? null : (history?.at(at.snapshot.at) ?? null)
+    const others = [before === null ? null : { token: before.token, assertions: earlier }, held, after, snapshot]
     for (const other of others) {
       const reason = other === null ? null : contradiction(other.assertions, own)
       if (other !== null && reason !== null) return [{ log: at.log, statements: [other.token, head.token], reason }]

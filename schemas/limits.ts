@@ -16,4 +16,8 @@ export const LIMITS = {
   /** envelopes in one answer to a range request, and their bytes */
   rangeEnvelopes: 64,
   rangeBytes: 8 * 1024 * 1024,
+  /** pieces of a snapshot in one answer, and one message of a piece; a piece, plain and as sent */
+  snapshotGroups: 16,
+  snapshotMessageBytes: 512 * 1024,
+  snapshotChunkBytes: 8 * 1024 * 1024,
 } as const

@@ -51,3 +51,34 @@ describe('a log', () => {
     expect(judgeChain(at(1, 4), envelope(2, 1), null)).toBe('gap')
   })
 })
+
+describe('an opening that declares a loss', () => {
+  const reopening = (epoch: number, seq: number, opens: number, closing: LogHead | null = at(1, 7)): ChainEntry => ({
+    epoch: opens,
+    seq: 0,
+    digest: `d${opens}.0`,
+    kind: 'opening',
+    closing,
+    lost: { epoch, seq, previous: seq === 0 ? null : `d${epoch}.${seq - 1}`, floor: 9 },
+  })
+
+  it('is next for who stands just before the loss, and anywhere behind it, the closing included', () => {
+    for (const seq of [4, 5, 7, 9]) expect(judgeChain(at(1, seq), reopening(1, 5, 2), null)).toBe('next')
+  })
+  it('leaves a gap to who stands before the last entry that is kept', () => {
+    expect(judgeChain(at(1, 3), reopening(1, 5, 2), null)).toBe('gap')
+    expect(judgeChain(null, reopening(1, 5, 2), null)).toBe('gap')
+  })
+  it('may skip an epoch that is lost whole, which no other opening may', () => {
+    expect(judgeChain(at(1, 4), reopening(1, 5, 3, at(2, 1)), null)).toBe('next')
+    expect(judgeChain(at(2, 0), reopening(1, 5, 3, at(2, 1)), null)).toBe('next')
+    expect(judgeChain(at(1, 4), opening(3, at(2, 1)), null)).toBe('gap')
+  })
+  it('is next for who holds nothing, where everything is lost', () => {
+    expect(judgeChain(null, reopening(1, 0, 2, null), null)).toBe('next')
+  })
+  it('is a fork where it names another past than the one that is held', () => {
+    expect(judgeChain({ ...at(1, 4), digest: 'other' }, reopening(1, 5, 2), null)).toBe('fork')
+    expect(judgeChain({ ...at(1, 7), digest: 'other' }, reopening(1, 5, 2), null)).toBe('fork')
+  })
+})

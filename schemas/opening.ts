@@ -59,9 +59,7 @@ export async function openToken(
   claimFaults(kind, parsed)
   const claims = parsed.claims as EnvelopeClaims | EpochClaims
   const log: LogId = { origin: claims.iss, dataset: claims.ds, audience: claims.aud }
-  if ('cls' in claims && claims.cls !== undefined && claims.cls.ep !== claims.ep - 1) {
-    throw new ExchangeError('TOKEN_CLAIM_INVALID', `/cls/ep: expected ${claims.ep - 1}, the epoch before`)
-  }
+  checkPlaces(claims)
   const position = { epoch: claims.ep, seq: 'seq' in claims ? claims.seq : 0 }
   if (claims.fed !== membership.fed) throw new ExchangeError('FEDERATION_FOREIGN', `expected federation ${membership.fed}`)
   if (claims.mem > membership.position) {
@@ -88,8 +86,26 @@ export async function openToken(
             digest,
             kind: 'opening',
             closing: claims.cls === undefined ? null : { epoch: claims.cls.ep, seq: claims.cls.seq, digest: claims.cls.dig },
+            lost:
+              claims.lst === undefined
+                ? null
+                : { epoch: claims.lst.ep, seq: claims.lst.seq, previous: claims.lst.prv ?? null, floor: claims.lst.ver },
           },
   }
+}
+
+/** An opening follows the epoch that it closes; one that declares a loss may skip epochs that are lost whole. */
+function checkPlaces(claims: EnvelopeClaims | EpochClaims): void {
+  if ('seq' in claims) return
+  const { ep, cls, lst } = claims
+  if (cls !== undefined && lst === undefined && cls.ep !== ep - 1)
+    throw new ExchangeError('TOKEN_CLAIM_INVALID', `/cls/ep: expected ${ep - 1}, the epoch before`)
+  if (cls !== undefined && cls.ep >= ep) throw new ExchangeError('TOKEN_CLAIM_INVALID', `/cls/ep: expected an epoch before ${ep}`)
+  if (lst !== undefined && lst.ep >= ep) throw new ExchangeError('TOKEN_CLAIM_INVALID', `/lst/ep: expected an epoch before ${ep}`)
+  if (lst !== undefined && (lst.seq === 0) !== (lst.prv === undefined))
+    throw new ExchangeError('TOKEN_CLAIM_INVALID', '/lst/prv: expected behind position 0, and nowhere else')
+  if (lst !== undefined && lst.seq === 0 && lst.ep > 1)
+    throw new ExchangeError('TOKEN_CLAIM_INVALID', '/lst/ep: expected 1, where everything is lost')
 }
 
 function refusalOf(claims: EnvelopeClaims | EpochClaims, membership: Membership): ExchangeError | null {

@@ -25,3 +25,17 @@ export type Candidate =
 
 /** `ver` counts from 1 per key, at the origin. */
 export type ExchangeRecord = Candidate & { readonly ver: number }
+
+/** Whether two values say the same: members in any order, one that is undefined being absent, numbers by value. */
+export function isSameJson(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b
+  if (Array.isArray(a) || Array.isArray(b)) {
+    return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((one, index) => isSameJson(one, b[index]))
+  }
+  const present = (value: object): string[] => Object.keys(value).filter(name => (value as JsonObject)[name] !== undefined)
+  const names = present(a)
+  return (
+    names.length === present(b).length &&
+    names.every(name => Object.hasOwn(b, name) && isSameJson((a as JsonObject)[name], (b as JsonObject)[name]))
+  )
+}

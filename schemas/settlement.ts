@@ -11,6 +11,7 @@ import {
   formatLogId,
   formatPosition,
   judgeChain,
+  keptBefore,
   type LogHead,
   type LogId,
   missingBefore,
@@ -23,6 +24,8 @@ export type HeldLog = {
   readonly head: LogHead | null
   /** a proven fork: nothing more of this log is taken in */
   readonly frozen: boolean
+  /** its state is being loaded from a snapshot: entries wait until that is done */
+  readonly loading?: boolean
   /** token and digest held at a position; null where nothing is held */
   at(position: { readonly epoch: number; readonly seq: number }): { readonly digest: Digest; readonly token: string } | null
   /** the newest head that the origin signed for this log, with what it asserts */
@@ -48,6 +51,7 @@ export function settle(held: ReadonlyMap<string, HeldLog>, arriving: readonly Ar
     const id = formatLogId(one.log)
     const log = held.get(id)
     if (log?.frozen === true || frozen.has(id)) return { kind: 'frozen' }
+    if (log?.loading === true) return { kind: 'gap', missing: missingBefore(null, one.entry) }
     const head = heads.get(id) ?? log?.head ?? null
     const heldAt = (at: { epoch: number; seq: number }): { digest: Digest; token: string } | null => {
       const fresh = added.get(placeOf(id, at))
@@ -78,7 +82,13 @@ function judge(
   const assertions = assertionsOfEntry(log, entry)
   const against = announced === null ? null : contradiction(announced.assertions, assertions)
   if (announced !== null && against !== null) return { kind: 'fork', statements: [announced.token, token], reason: against }
-  if (verdict === 'next') return { kind: 'next' }
+  if (verdict === 'next') {
+    const kept = entry.kind === 'opening' && entry.lost != null ? keptBefore(entry.lost) : null
+    const there = kept === null ? null : heldAt(kept)
+    if (kept === null || there === null || there.digest === kept.digest) return { kind: 'next' }
+    const reason = `${formatLogId(log)}: two digests at ${formatPosition(kept)}`
+    return { kind: 'fork', statements: [there.token, token], reason }
+  }
   // The entry contradicts one that is held: the one at its position, or the last one, which it does not follow.
   const other = held ?? (head === null ? null : heldAt(head))
   return {

@@ -7,6 +7,7 @@ import type { HeadClaims } from './generated/head.ts'
 import type { ReceiptClaims } from './generated/receipt.ts'
 import type { LogHead, LogId } from './log.ts'
 import { keyFor, type Membership, memberOf } from './membership.ts'
+import type { SnapshotMark } from './snapshot.ts'
 import { parseToken, type Signer, verifyToken } from './tokens.ts'
 import { checkClaims } from './validators.ts'
 
@@ -51,8 +52,8 @@ export async function openReceipt(token: string, membership: Membership): Promis
 }
 
 export type LogAt = { readonly log: LogId; readonly head: LogHead }
-/** An own log in a head: `erased` counts the keys that its newest redactions name. */
-export type OwnLogAt = LogAt & { readonly erased?: number }
+/** An own log in a head: `erased` counts the keys that its newest redactions name; `snapshot` is its newest one. */
+export type OwnLogAt = LogAt & { readonly erased?: number; readonly snapshot?: SnapshotMark | null }
 export type Head = {
   readonly origin: string
   readonly audience: string
@@ -75,12 +76,13 @@ export async function sealHead(
     aud: audience,
     iat: seconds(context.now),
     mem: context.mem,
-    logs: logs.map(({ log, head, erased = 0 }) => ({
+    logs: logs.map(({ log, head, erased = 0, snapshot = null }) => ({
       ds: log.dataset,
       ep: head.epoch,
       seq: head.seq,
       dig: head.digest,
       ...(erased === 0 ? {} : { red: erased }),
+      ...(snapshot === null ? {} : { snap: claimsOfMark(snapshot) }),
     })),
     held: held.map(({ log, head }) => ({
       org: log.origin,
@@ -93,6 +95,20 @@ export async function sealHead(
   }
   return context.signer.sign('head', claims satisfies { [name in keyof HeadClaims]: unknown })
 }
+
+type MarkClaims = NonNullable<HeadClaims['logs'][number]['snap']>
+const claimsOfMark = ({ at, root, records }: SnapshotMark): MarkClaims => ({
+  ep: at.epoch,
+  seq: at.seq,
+  dig: at.digest,
+  root,
+  n: records,
+})
+const markOf = ({ ep, seq, dig, root, n }: MarkClaims): SnapshotMark => ({
+  at: { epoch: ep, seq, digest: dig },
+  root,
+  records: n,
+})
 
 /** @throws TOKEN_*, FEDERATION_FOREIGN, MEMBER_UNKNOWN, KEY_* */
 export async function openHead(token: string, membership: Membership): Promise<Head> {
@@ -107,6 +123,7 @@ export async function openHead(token: string, membership: Membership): Promise<H
       log: { origin: claims.iss, dataset: at.ds, audience: claims.aud },
       head: { epoch: at.ep, seq: at.seq, digest: at.dig },
       erased: at.red ?? 0,
+      snapshot: at.snap === undefined ? null : markOf(at.snap),
     })),
     held: claims.held.map(at => ({
       log: { origin: at.org, dataset: at.ds, audience: at.aud },

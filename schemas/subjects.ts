@@ -38,10 +38,12 @@ export const ALL_HEADS = 'head.>'
 /** The hub's receipts to one origin. */
 export const receiptSubject = (origin: string): string => `receipt.${token(origin)}`
 /**
- * Questions of one program to another: `range` for entries of a log, `redactions` for what was erased in it, `receipts` for the hub's, `standing` for where the asker's own
- * logs stand at the one asked, `heads` for the newest signed heads that it has heard. Both codes stand in the subject, so that the broker can hold each to its own.
+ * Questions of one program to another: `range` for entries of a log, `redactions` for what was erased in it,
+ * `snapshot` for pieces of its state, `receipts` for the hub's, `standing` for where the asker's own
+ * logs stand at the one asked, `heads` for the newest signed heads that it has heard, `forks` for the proofs that it holds. `proof` hands one over unasked and
+ * wants no answer. Both codes stand in the subject, so that the broker can hold each to its own.
  */
-export type QuestionKind = 'range' | 'redactions' | 'receipts' | 'standing' | 'heads'
+export type QuestionKind = 'range' | 'redactions' | 'snapshot' | 'receipts' | 'standing' | 'heads' | 'forks' | 'proof'
 export const questionSubject = (holder: string, kind: QuestionKind, asker: string): string =>
   `ask.${token(holder)}.${kind}.${token(asker)}`
 export const questionFilter = (holder: string, kind: QuestionKind): string => `ask.${token(holder)}.${kind}.*`
@@ -57,6 +59,8 @@ export const HEADERS = {
   /** alone: a redaction and the new body; beside an envelope: the body is the redacted one */
   redaction: 'Hutong-Redaction',
   encoding: 'Content-Encoding',
+  /** a piece of a snapshot: the number of a group, or `manifest`; pieces too large for one message come as several */
+  group: 'Hutong-Group',
   code: 'Hutong-Code',
   end: 'Hutong-End',
 } as const

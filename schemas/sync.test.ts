@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { maySeal, nextOutboxAction, repairSources } from './sync.ts'
+import { judgeStart, maySeal, nextOutboxAction, OWN_MARK, PATIENCE_MS, repairSources } from './sync.ts'
 
 const at = (seq: number, epoch = 1) => ({ epoch, seq, digest: `d${epoch}.${seq}` })
 
@@ -51,5 +51,27 @@ describe('an origin after a start', () => {
     expect(maySeal(at(4), [{ holder: 'hub', head: at(6) }, most])).toEqual({ kind: 'repair', behind: most })
     expect(maySeal(null, [{ holder: 'hub', head: at(0) }])).toMatchObject({ kind: 'repair' })
     expect(maySeal(at(4), [{ holder: 'hub', head: at(1, 2) }])).toMatchObject({ kind: 'repair' })
+  })
+
+  it('takes back too what only its own note beside the database speaks of', () => {
+    expect(maySeal(at(4), [], { epoch: 1, seq: 6 })).toMatchObject({ kind: 'repair', behind: { holder: OWN_MARK } })
+    expect(maySeal(at(4), [], { epoch: 1, seq: 4 })).toEqual({ kind: 'seal' })
+  })
+
+  const noted = (seq: number, trusted: boolean) => ({ positions: new Map([['a/b/c', { epoch: 1, seq }]]), trusted })
+  it('asks nobody where its note, which no backup can have brought, stands where its database stands', () => {
+    expect(judgeStart(noted(4, true), () => at(4))).toBe('continued')
+    expect(judgeStart(noted(3, true), () => at(4))).toBe('continued')
+    expect(judgeStart({ positions: new Map(), trusted: true }, () => null)).toBe('continued')
+  })
+  it('knows that it was restored where the note says more than the database', () => {
+    expect(judgeStart(noted(5, true), () => at(4))).toBe('restored')
+    expect(judgeStart(noted(5, false), () => at(4))).toBe('restored')
+    expect(judgeStart(noted(5, true), () => null)).toBe('restored')
+  })
+  it('asks where the note may have come out of the same backup, and waits longest where there is none', () => {
+    expect(judgeStart(noted(4, false), () => at(4))).toBe('moved')
+    expect(judgeStart(null, () => at(4))).toBe('unknown')
+    expect(PATIENCE_MS.unknown.some).toBeGreaterThan(PATIENCE_MS.moved.some)
   })
 })

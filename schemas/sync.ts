@@ -45,17 +45,54 @@ export const repairSources = (log: LogId, own: string, holders: readonly string[
 /** What another holder says of one of this origin's logs. */
 export type Witness = { readonly holder: string; readonly head: LogHead }
 
+/** who speaks where the origin's own note of what it sealed is the witness */
+export const OWN_MARK = 'the own mark'
+
 /**
- * Whether an origin may seal behind its own head. Restored from an old backup it knows less of its log than others do; sealing then
- * would sign a second history. It first takes back what others hold.
+ * Whether an origin may seal behind its own head. Restored from an old backup it knows less of its log than others do, or than its own
+ * note beside the database says (`mark`); sealing then would sign a second history. It first takes back what others hold.
  */
 export function maySeal(
   own: LogHead | null,
   witnesses: readonly Witness[],
-): { readonly kind: 'seal' } | { readonly kind: 'repair'; readonly behind: Witness } {
-  const ahead = witnesses
+  mark: Position | null = null,
+): { readonly kind: 'seal' } | { readonly kind: 'repair'; readonly behind: { readonly holder: string; readonly head: Position } } {
+  const noted = mark === null ? [] : [{ holder: OWN_MARK, head: mark }]
+  const ahead = [...witnesses, ...noted]
     .filter(({ head }) => own === null || comparePositions(head, own) > 0)
     .sort((a, b) => comparePositions(b.head, a.head))
   const [behind] = ahead
   return behind === undefined ? { kind: 'seal' } : { kind: 'repair', behind }
 }
+
+/** What an origin noted beside its database of how far each own log was sealed. */
+export type Mark = {
+  readonly positions: ReadonlyMap<string, Position>
+  /** it was written by this installation since the machine started, so that no backup can have brought it */
+  readonly trusted: boolean
+}
+
+/**
+ * What an origin knows of its database at a start, before it has asked anybody. `continued`: nothing was set back, it may seal at once.
+ * `restored`: the database stands before the note; what is between is taken back, or an operator declares it lost. `moved`: the two
+ * agree, but both may have come from one backup. `unknown`: there is no note. In the last two only witnesses can tell.
+ */
+export function judgeStart(
+  mark: Mark | null,
+  headOf: (log: string) => LogHead | null,
+): 'continued' | 'restored' | 'moved' | 'unknown' {
+  if (mark === null) return 'unknown'
+  for (const [log, noted] of mark.positions) {
+    const head = headOf(log)
+    if (head === null || comparePositions(noted, head) > 0) return 'restored'
+  }
+  return mark.trusted ? 'continued' : 'moved'
+}
+
+/** How long to wait for witnesses that do not answer: when some have answered, and when nobody has. */
+export const PATIENCE_MS = {
+  continued: { some: 0, alone: 0 },
+  restored: { some: 0, alone: 0 },
+  moved: { some: 15_000, alone: 30_000 },
+  unknown: { some: 30_000, alone: 60_000 },
+} as const

@@ -3,7 +3,8 @@
  * The header holds `alg`, `typ` and `kid` and nothing else: no embedded key, no URL, no certificate, no `crit`, no `b64`. Text is
  * judged before it is decoded, the type is compared before the claims are read, and the algorithm must be the key's own.
  */
-import { CompactSign, type CryptoKey, compactVerify } from 'jose'
+import { KeyObject, verify } from 'node:crypto'
+import { CompactSign, type CryptoKey } from 'jose'
 import { algorithmRow } from './algorithms.ts'
 import { ExchangeError } from './errors.ts'
 import { parseIJson } from './i-json.ts'
@@ -93,16 +94,29 @@ function parseHeader(header: unknown, kind: TokenKind): { alg: string; kid: stri
   return { alg, kid }
 }
 
-/** @throws TOKEN_ALGORITHM_REFUSED if the header names another algorithm than the key's, TOKEN_SIGNATURE_INVALID */
+/**
+ * RFC 7515 §5.2, step 8, over a token that {@link parseToken} took apart; done here, because as a job of Web Cryptography it takes three
+ * times as long.
+ * @throws TOKEN_ALGORITHM_REFUSED if the header names another algorithm than the key's, TOKEN_SIGNATURE_INVALID
+ */
 export async function verifyToken(token: ParsedToken, { alg, key }: VerificationKey): Promise<void> {
   if (!isAlgorithmOfKey(token.alg, alg)) {
     throw new ExchangeError('TOKEN_ALGORITHM_REFUSED', `expected ${alg}, the algorithm of the key, got ${token.alg}`)
   }
-  try {
-    await compactVerify(token.compact, key, { algorithms: [token.alg] })
-  } catch (cause) {
-    throw new ExchangeError('TOKEN_SIGNATURE_INVALID', 'expected a signature by the named key over these bytes', { cause })
+  const dot = token.compact.lastIndexOf('.')
+  const signed = Buffer.from(token.compact.slice(0, dot), 'latin1')
+  if (!verify(null, signed, keyObject(key), Buffer.from(token.compact.slice(dot + 1), 'base64url'))) {
+    throw new ExchangeError('TOKEN_SIGNATURE_INVALID', 'expected a signature by the named key over these bytes')
   }
+}
+
+const objects = new WeakMap<CryptoKey, KeyObject>()
+function keyObject(key: CryptoKey): KeyObject {
+  const known = objects.get(key)
+  if (known !== undefined) return known
+  const made = KeyObject.from(key)
+  objects.set(key, made)
+  return made
 }
 
 /** Both names of Ed25519 mean one algorithm; no other two do. */

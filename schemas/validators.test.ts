@@ -169,6 +169,9 @@ describe('claims', () => {
     expect(checkClaims('envelope', { ...envelope, aud: 'alliance-west', pdg: DIGEST.replace('sha-256', 'sm3') })).toEqual([])
     expect(checkClaims('epoch', epoch)).toEqual([])
     expect(checkClaims('epoch', { ...epoch, ep: 2, cls: closing })).toEqual([])
+    const lost = { ep: 1, seq: 3, prv: DIGEST, ver: 512 }
+    expect(checkClaims('epoch', { ...epoch, ep: 2, cls: closing, lst: lost })).toEqual([])
+    expect(checkClaims('epoch', { ...epoch, ep: 2, lst: { ep: 1, seq: 0, ver: 0 } })).toEqual([])
     expect(checkClaims('receipt', receipt)).toEqual([])
     expect(checkClaims('head', head)).toEqual([])
   })
@@ -183,6 +186,7 @@ describe('claims', () => {
     ['an unknown claim', 'envelope', { ...envelope, exp: 1 }, '/exp additionalProperties'],
     ['a later epoch that names no closing position', 'epoch', { ...epoch, ep: 2 }, '/cls required'],
     ['a first epoch that names a closing position', 'epoch', { ...epoch, cls: closing }, '/cls forbidden'],
+    ['a first epoch that declares a loss', 'epoch', { ...epoch, lst: { ep: 1, seq: 0, ver: 0 } }, '/lst forbidden'],
     ['a receipt of a member', 'receipt', { ...receipt, iss: '530000' }, '/iss const'],
     ['a head without its logs', 'head', { ...head, logs: undefined }, '/logs required'],
   ] as const)('refuses %s', (_, kind, claims, fault) => {

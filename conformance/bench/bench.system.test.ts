@@ -28,10 +28,9 @@ test('sync prints figures of one shape as JSON, and nothing else on standard out
   }
 })
 
-test('bootstrap says plainly that there is nothing to measure yet', async () => {
-  await expect(bench('bootstrap', '--json')).rejects.toMatchObject({
-    code: 2,
-    stdout: '',
-    stderr: expect.stringContaining('not in the product yet'),
-  })
+test('bootstrap loads a log from its snapshot and prints one figure', async () => {
+  const { stdout } = await bench('bootstrap', '--quick', '--json')
+  const figures = JSON.parse(stdout) as Figure[]
+  expect(figures.map(({ bench, unit }) => ({ bench, unit }))).toEqual([{ bench: 'bootstrap', unit: 'rows/s' }])
+  expect(figures[0]?.ratio).toBeGreaterThan(0)
 })

@@ -3,15 +3,21 @@
  * rows handed to the sealer directly. The publisher is started and stopped on command, so that a backlog can be sealed while the
  * road is closed.
  */
+
 import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { readConfig } from '../../node/config.ts'
 import { createEvents } from '../../node/events.ts'
 import { startAnnouncer } from '../../node/ledger/announcer.ts'
+import { openMark } from '../../node/ledger/mark.ts'
 import { type Publisher, startPublisher } from '../../node/ledger/publisher.ts'
 import { createSealer } from '../../node/ledger/sealer.ts'
+import { startSnapshotter } from '../../node/ledger/snapshotter.ts'
 import { NODE_MIGRATIONS } from '../../node/migrations/migrations.ts'
 import type { NodeTables } from '../../node/tables.ts'
 import { readKeyFile } from '../../runtime/key-file.ts'
+import { createDoubts } from '../../runtime/ledger/doubts.ts'
+import { answerSnapshots } from '../../runtime/ledger/snapshot-questions.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { createLogger } from '../../runtime/log.ts'
 import { connectBroker, readBrokerCredentials } from '../../runtime/nats.ts'
@@ -28,7 +34,10 @@ const WAITING = 4
 const config = readConfig(process.env)
 const { code: own } = config
 const logger = createLogger({ program: `bench-origin-${own}`, level: config.logLevel })
-const events = createEvents(logger)
+const events = createEvents(
+  logger,
+  createDoubts(() => new Date()),
+)
 const clock = (): Date => new Date()
 const members = await parseMembership(await readFile(config.membershipFile, 'utf8'))
 const membership = () => members
@@ -57,6 +66,8 @@ await using announcer = startAnnouncer({
 })
 const road: { publisher: Publisher | null } = { publisher: null }
 let committed = 0
+using mark = await openMark(join(config.dataDir, `sealed-${own}.json`))
+mark.begin([])
 await using sealer = createSealer({
   db,
   origin: own,
@@ -65,6 +76,7 @@ await using sealer = createSealer({
   clock,
   // a federation that has just been founded: nobody holds more of this log than its origin
   restoration: { done: Promise.resolve(), trouble: () => null },
+  mark,
   sealed(state, records, entries) {
     committed = now()
     events.sealed(state.log, records)
@@ -91,7 +103,22 @@ async function submitAll(): Promise<void> {
   )
 }
 
+using _answers = answerSnapshots({ broker, db: ledger, membership, own, failed: error => events.failed(own, error) })
 await serve({
+  /** makes a snapshot of the log, announces it and answers for it */
+  async snapshot() {
+    const restoration = { trouble: () => null }
+    await using snapshotter = startSnapshotter({
+      db: ledger,
+      own,
+      leastEntries: Number.MAX_SAFE_INTEGER,
+      restoration,
+      made: announcer.moved,
+      failed: error => events.failed(own, error),
+    })
+    // awaited here: the snapshotter ends with this block
+    return await snapshotter.make({ origin: own, dataset: 'entity', audience: 'all' })
+  },
   /** makes the rows, so that the clock does not see it */
   async prepare({ round, rows }: { readonly round: number; readonly rows: number }) {
     prepared = cut(candidates(round, rows)).map(itemsOf)

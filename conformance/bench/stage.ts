@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { Client } from 'pg'
 import { startBroker } from '../../runtime/broker/launcher.ts'
 import { resolveBroker } from '../../runtime/broker/resolver.ts'
+import type { Environment } from '../../runtime/environment.ts'
 import { startPostgres } from '../../runtime/postgres/server.ts'
 import { brokerUsers } from '../federation/broker-users.ts'
 import { childEnvironment } from '../federation/config.ts'
@@ -49,7 +50,8 @@ export type Stage = AsyncDisposable & {
 
 const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url))
 
-export async function startStage(holderCount: number, signal: AbortSignal): Promise<Stage> {
+/** `settings` are added to the environment of every program. */
+export async function startStage(holderCount: number, signal: AbortSignal, settings: Environment = {}): Promise<Stage> {
   await using undo = new AsyncDisposableStack()
   const home = await mkdtemp(join(tmpdir(), 'hutong-bench-'))
   undo.defer(() => rm(home, { recursive: true, force: true }))
@@ -82,7 +84,7 @@ export async function startStage(holderCount: number, signal: AbortSignal): Prom
     ports: await choosePorts(programs, new Map()),
     secrets,
     brokerCredentialsFile: secrets.brokerCredentialsFile,
-    environment: set => childEnvironment({ NODE_COMPILE_CACHE: join(home, 'compiled'), ...process.env }, set),
+    environment: set => childEnvironment({ NODE_COMPILE_CACHE: join(home, 'compiled'), ...process.env }, { ...set, ...settings }),
     databaseUrl,
     brokerUrl: () => broker.url,
   }

@@ -95,9 +95,9 @@ function modeFigures(mode: Mode, name: string, results: ReadonlyMap<string, Run[
   ]
 }
 
-type Watches = AsyncDisposable & { readonly origin: Watch; readonly readers: readonly Watch[] }
+export type Watches = AsyncDisposable & { readonly origin: Watch; readonly readers: readonly Watch[] }
 
-async function watchAll(stage: Stage): Promise<Watches> {
+export async function watchAll(stage: Stage): Promise<Watches> {
   await stage.driver()
   await using undo = new AsyncDisposableStack()
   const readers: Watch[] = []
@@ -127,7 +127,7 @@ async function accounted(
 }
 
 /** When everything that the origin holds by then has reached everyone. */
-async function arrived({ origin, readers }: Watches): Promise<number> {
+export async function arrived({ origin, readers }: Watches): Promise<number> {
   const end = await origin.head()
   return Math.max(...(await Promise.all([origin.reached('receipted', end), ...readers.map(reader => reader.reached('held', end))])))
 }

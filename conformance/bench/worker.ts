@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { open } from 'node:fs/promises'
 import type { Environment } from '../../runtime/environment.ts'
+import { NODE_FLAGS } from '../federation/programs.ts'
 
 type Answer = { readonly id: number; readonly result?: unknown; readonly error?: string }
 type Notice = { readonly notice: unknown }
@@ -21,7 +22,11 @@ export async function startWorker(
   options: { readonly logFile: string; readonly env: Environment },
 ): Promise<Worker> {
   await using log = await open(options.logFile, 'a', 0o600)
-  const child: ChildProcess = fork(script, { stdio: ['ignore', log.fd, log.fd, 'ipc'], env: { ...options.env }, execArgv: [] })
+  const child: ChildProcess = fork(script, {
+    stdio: ['ignore', log.fd, log.fd, 'ipc'],
+    env: { ...options.env },
+    execArgv: [...NODE_FLAGS],
+  })
   const exited = new Promise<void>(resolve => child.once('exit', () => resolve()))
   const waitingFor = new Map<number, PromiseWithResolvers<unknown>>()
   const listeners = new Set<(notice: unknown) => void>()

@@ -10,12 +10,14 @@ import { parseMembership } from '../../schemas/membership.ts'
 import { type Federation, type Route, startFederation } from '../federation/federation.ts'
 import { DEMO_MEMBERS, type MemberPlan } from '../federation/members.ts'
 import type { ProgramEvent } from '../federation/programs.ts'
-import { type Random, randomOf } from '../samples/random.ts'
-import { type Card, deal, FAULTS, type Ground } from './faults.ts'
-import { behind, type Holders, type OwnLog, openHolders, ownLogs } from './holders.ts'
+import { randomOf } from '../samples/random.ts'
+import { type Card, deal, type Ground } from './faults.ts'
+import { behind, type OwnLog, openHolders, ownLogs } from './holders.ts'
 import { judge } from './judgement.ts'
 import { type Loader, startLoader } from './loader.ts'
+import { isReady, pauseSamples, unready, untilCalm } from './readiness.ts'
 import { type Road, startRoad } from './road.ts'
+import { chosen, dealt, scripted } from './schedule.ts'
 import { canLimit, unlimit } from './store-damage.ts'
 import type { Recovery, Summary } from './summary.ts'
 
@@ -40,22 +42,10 @@ export type ChaosOptions = {
 }
 
 const RECOVER_WITHIN_MS = 240_000
-const CALM_MS = 3000
 const LOOK_MS = 250
 const TELL_EVERY_MS = 5000
-const TOGETHER_MAX = 3
-const TOUCHES_STORE = new Set(['flip', 'zero', 'wipe', 'full'])
 
 type Pending = { readonly whileDown: () => void; readonly resolve: () => void; readonly reject: (error: unknown) => void }
-
-const isReady = (url: string): Promise<boolean> =>
-  fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(3000) }).then(
-    async answer => {
-      await answer.body?.cancel()
-      return answer.status === 200
-    },
-    () => false,
-  )
 
 export async function runChaos(options: ChaosOptions): Promise<Summary> {
   const { seed, signal, said, members = DEMO_MEMBERS, loaded = ['530000', '520000'], recoverWithinMs = RECOVER_WITHIN_MS } = options
@@ -227,54 +217,6 @@ export async function runChaos(options: ChaosOptions): Promise<Summary> {
   }
 }
 
-/** `kill hub` means that fault on that target, `kill` on any. */
-const chosen = (only: readonly string[] | undefined) =>
-  only === undefined ? FAULTS : FAULTS.filter(row => only.some(name => name.split(' ')[0] === row.name))
-
-function wanted(cards: Generator<Card, never>, only: readonly string[] | undefined): Card {
-  for (let tries = 0; tries < 10_000; tries += 1) {
-    const card = cards.next().value
-    if (only === undefined || only.includes(card.row.name) || only.includes(`${card.row.name} ${card.target}`)) return card
-  }
-  throw new RangeError(`expected faults and targets that there are, got ${only?.join(', ')}`)
-}
-
-type Series = { readonly group: readonly Card[]; readonly gaps: readonly number[] }
-
-const gapsOf = (group: readonly Card[], random: Random): number[] =>
-  group.map((_, index) => (index === 0 ? 0 : random.integer(0, 4000)))
-
-/** One fault or several at once, never two of the same disk. */
-function* dealt(cards: Generator<Card, never>, only: readonly string[] | undefined, random: Random): Generator<Series, never> {
-  let kept: Card | null = null
-  for (;;) {
-    const count = random.chance(0.5) ? 1 : random.integer(2, TOGETHER_MAX)
-    const group: Card[] = []
-    while (group.length < count) {
-      const card: Card = kept ?? wanted(cards, only)
-      kept = null
-      if (TOUCHES_STORE.has(card.row.name) && group.some(one => TOUCHES_STORE.has(one.row.name))) {
-        kept = card
-        break
-      }
-      group.push(card)
-    }
-    yield { group, gaps: gapsOf(group, random) }
-  }
-}
-
-function* scripted(script: readonly (readonly string[])[], random: Random): Generator<Series, void> {
-  for (const names of script) {
-    const group = names.map(name => {
-      const [fault, target = ''] = name.split(' ')
-      const row = FAULTS.find(one => one.name === fault)
-      if (row === undefined) throw new RangeError(`expected a fault and its target, got ${name}`)
-      return { row, target }
-    })
-    yield { group, gaps: gapsOf(group, random) }
-  }
-}
-
 function groundOf(
   federation: Federation,
   parts: {
@@ -307,53 +249,5 @@ function groundOf(
     },
     store,
     canLimit: canLimit(federation.home),
-  }
-}
-
-async function unready(urls: readonly string[]): Promise<string[]> {
-  const answers = await Promise.all(
-    urls.map(async url => {
-      try {
-        const answer = await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(3000) })
-        const { program, checks } = (await answer.json()) as {
-          readonly program: string
-          readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly reason?: string }[]
-        }
-        return checks.filter(({ ok }) => !ok).map(({ name, reason }) => `${program} is not ready: ${name}: ${reason ?? ''}`)
-      } catch {
-        return [`${url} does not answer`]
-      }
-    }),
-  )
-  const found = answers.flat()
-  return found.length > 0 ? found : ['a program was not ready a moment ago']
-}
-
-async function pauseSamples({ file }: Federation, limit: AbortSignal): Promise<boolean> {
-  if (file.samples === undefined) return true
-  while (!limit.aborted) {
-    try {
-      const answer = await fetch(`${file.samples.url}/v1/samples/pause`, { method: 'POST', signal: limit })
-      if (((await answer.json()) as { readonly settled?: boolean }).settled === true) return true
-    } catch {
-      // it is being started again
-    }
-    await delay(LOOK_MS)
-  }
-  return false
-}
-
-/** Where the origins stand once none has moved for a while. */
-async function untilCalm(holders: Holders, limit: AbortSignal): Promise<readonly OwnLog[]> {
-  const shape = (logs: readonly OwnLog[]): string => JSON.stringify(logs.map(({ log, head }) => [log, head]))
-  let last = ''
-  let since = performance.now()
-  for (;;) {
-    const logs = await ownLogs(holders)
-    const now = shape(logs)
-    if (now !== last) since = performance.now()
-    last = now
-    if (performance.now() - since >= CALM_MS || limit.aborted) return logs
-    await delay(LOOK_MS)
   }
 }

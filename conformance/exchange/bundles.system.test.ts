@@ -1,13 +1,11 @@
-import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { formatFederationFile } from '../../console/terminal/federation-file.ts'
-import { runCommandLine } from '../../console/terminal/program.ts'
 import { readLogs } from '../../runtime/ledger/ledger.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { BUNDLE_MEDIA_TYPE, type BundleItem, formatBundleEntry, readBundle } from '../../schemas/bundle.ts'
+import { type OperatorHome, operatorHome } from './operator-home.ts'
 import { legalPerson } from './rows.ts'
 import { ask, eventually, field, ingestRows, startTestbed, type Testbed } from './testbed.ts'
 
@@ -19,6 +17,12 @@ let items: BundleItem[]
 
 beforeAll(async () => {
   bed = await startTestbed()
+  await eventually(
+    '530000 may seal',
+    () => ask(bed, '530000', '/health/ready'),
+    answer => answer.status === 200,
+    60_000,
+  )
   // 520000 stands behind an air gap: nothing reaches it by the road any more.
   await bed.stopNode('520000')
   await bed.stopNode('000000')
@@ -120,41 +124,15 @@ describe('a bundle that crosses an air gap', () => {
 })
 
 describe('the hutong command', () => {
+  let operator: OperatorHome
   let home = ''
   beforeAll(async () => {
-    home = await mkdtemp(join(tmpdir(), 'hutong-bundles-'))
-    const tokenFile = async (program: string): Promise<string> => {
-      await writeFile(join(home, program), await bed.token(program), { mode: 0o600 })
-      return join(home, program)
-    }
-    const place = async (code: string) => ({
-      zh: code,
-      en: code,
-      url: bed.node(code).url,
-      operator_token_file: await tokenFile(code),
-      log_file: '-',
-    })
-    const file = {
-      fed: bed.membership.fed,
-      membership_file: '-',
-      launcher_pid: 1,
-      hub: { url: bed.hub.url, operator_token_file: await tokenFile('hub') },
-      nodes: { '520000': await place('520000'), '530000': await place('530000') },
-      started_at: '-',
-    }
-    await writeFile(join(home, 'federation.json'), formatFederationFile(file))
+    operator = await operatorHome(bed, ['520000', '530000'])
+    home = operator.path
   })
-  afterAll(() => rm(home, { recursive: true, force: true }))
+  afterAll(() => operator[Symbol.asyncDispose]())
 
-  const run = async (...args: string[]): Promise<{ code: number; said: string }> => {
-    let said = ''
-    const into = {
-      write(text: string) {
-        said += text
-      },
-    }
-    return { code: await runCommandLine(args, { HUTONG_HOME: home }, { out: into, err: into }), said }
-  }
+  const run = (...args: string[]) => operator.run(...args)
 
   it('writes a log as the same bytes from whoever holds it, and goes on with a file that was cut off', async () => {
     const [one, other, cut] = ['one', 'other', 'cut'].map(name => join(home, name)) as [string, string, string]

@@ -124,7 +124,7 @@ describe('the verification of a ledger', () => {
   const rows: readonly [string, ReturnType<typeof sql>, object][] = [
     [
       'the body of a record',
-      sql`UPDATE replica_entity SET body = jsonb_set(body, '{name}', '"改名"') WHERE key = '91530100MA6K00002X'`,
+      sql`UPDATE replica_entity SET body = jsonb_set(body::jsonb, '{name}', '"改名"') WHERE key = '91530100MA6K00002X'`,
       { key: '91530100MA6K00002X', position: { epoch: 1, seq: 3 }, item: 0 },
     ],
     ['its version', sql`UPDATE replica_entity SET ver = 9 WHERE key = '91530100MA6K00002X'`, { key: '91530100MA6K00002X' }],

@@ -1,100 +1,306 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { headers } from '@nats-io/transport-node'
 import type { Kysely } from 'kysely'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { readConvictions, readForks } from '../../runtime/ledger/forks.ts'
 import { readLog } from '../../runtime/ledger/ledger.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
-import type { Broker } from '../../runtime/nats.ts'
 import { digestOf } from '../../schemas/digest.ts'
-import { sealHead, sealReceipt } from '../../schemas/statements.ts'
-import { headSubject, receiptSubject } from '../../schemas/subjects.ts'
-import type { Signer } from '../../schemas/tokens.ts'
+import type { LogHead } from '../../schemas/log.ts'
+import type { JsonValue } from '../../schemas/record.ts'
+import { sealHead } from '../../schemas/statements.ts'
+import { HEADERS, headSubject } from '../../schemas/subjects.ts'
+import { type Entry, type LyingHub, startLyingHub } from './lying-hub.ts'
 import { legalPerson } from './rows.ts'
-import { ask, eventually, field, ingestRows, startTestbed, type Testbed } from './testbed.ts'
+import { type Answer, ask, eventually, field, ingestRows, startTestbed, type Testbed } from './testbed.ts'
 
 const LOG = { origin: '530000', dataset: 'entity', audience: 'all' }
+const ID = '530000/entity/all'
+const READERS = ['520000', '000000']
+const MEMBERS = ['530000', ...READERS]
 
 let bed: Testbed
-let hub: Broker
-let signer: Signer
+let hub: LyingHub
 beforeAll(async () => {
   bed = await startTestbed()
-  hub = await bed.connectAs('hub')
-  signer = await bed.signer('hub')
-  await ingestRows(bed, '530000', [legalPerson('91530100MA6K00001A', '甲公司')])
-  await eventually(
-    'the receipt',
-    () => readLog(ledgerOf('530000'), LOG),
-    state => state?.receipt?.seq === 1,
-  )
+  await bed.stopHub()
+  hub = await startLyingHub(bed, '530000', READERS)
 })
 afterAll(async () => {
+  await hub?.[Symbol.asyncDispose]()
   await bed?.[Symbol.asyncDispose]()
 })
 
 const ledgerOf = (code: string): Kysely<LedgerTables> => bed.nodeDb(code).$pickTables<keyof LedgerTables>()
-const context = () => ({ fed: bed.membership.fed, signer, now: new Date() })
+type Doubt = { readonly kind: string; readonly about: string; readonly count: number; readonly reason: string | null }
+/** Asked by the operator, who is not counted among the anonymous. */
+async function supervise(at: Testbed, code: string, path: string): Promise<Answer> {
+  const response = await fetch(`${at.node(code).url}${path}`, { headers: { authorization: `Bearer ${await at.token(code)}` } })
+  return { status: response.status, body: (await response.json()) as JsonValue }
+}
+const doubtsAt = async (code: string): Promise<Doubt[]> => field((await supervise(bed, code, '/v1/logs')).body, 'doubts') as Doubt[]
+const countAt = async (code: string, kind: string, about: string): Promise<number> =>
+  (await doubtsAt(code)).find(doubt => doubt.kind === kind && doubt.about === about)?.count ?? 0
 
-describe('a hub that lies', () => {
-  it('convicts itself by two receipts for one position, and the log goes on', async () => {
-    const lie = await sealReceipt(LOG, { epoch: 1, seq: 1, digest: digestOf('another history') }, context())
-    hub.connection.publish(receiptSubject('530000'), lie)
-    const [proof] = await eventually(
-      'the proof',
-      () => readConvictions(ledgerOf('530000')),
-      found => found.length === 1,
-    )
-    expect(proof?.reason).toContain('two digests at 1.1')
-    expect(proof?.statements[1]).toBe(lie)
-    await ingestRows(bed, '530000', [legalPerson('91530100MA6K00002B', '乙公司')])
+type OwnRow = { readonly dataset: string; readonly head: LogHead; readonly receipt: LogHead | null }
+
+let number = 0
+/** A new record of the origin, in an envelope of its own; answers its key. */
+async function seal(): Promise<string> {
+  number += 1
+  const key = `91530100MA6K${String(number).padStart(5, '0')}X`
+  expect(await ingestRows(bed, '530000', [legalPerson(key, `公司 ${number}`)])).toMatchObject({ sealed: 1 })
+  return key
+}
+const reaches = async (key: string, readers = READERS): Promise<void> => {
+  for (const code of readers)
     await eventually(
-      'the next receipt',
-      () => readLog(ledgerOf('530000'), LOG),
-      state => state?.receipt?.seq === 2,
+      `${key} at ${code}`,
+      () => supervise(bed, code, `/v1/entity/${key}`),
+      one => one.status === 200,
+      40_000,
     )
-    expect(field((await ask(bed, '530000', '/v1/forks')).body, 'hub', 0, 'reason')).toContain('two digests at 1.1')
+}
+const receipted = (): Promise<unknown> =>
+  eventually(
+    'the receipt',
+    () => readLog(ledgerOf('530000'), LOG),
+    state => state?.receipt?.digest === state?.head?.digest,
+    40_000,
+  )
+
+/** What a supervisor sees: a doubt of this kind, about this log or program, at this holder. */
+async function sees<T>(code: string, kind: string, about: string, act: () => Promise<T>): Promise<T> {
+  const before = await countAt(code, kind, about)
+  const result = await act()
+  await eventually(
+    `${kind} about ${about} at ${code}`,
+    () => countAt(code, kind, about),
+    count => count > before,
+    40_000,
+  )
+  return result
+}
+
+const flipped = (bytes: Uint8Array): Uint8Array => {
+  const changed = Buffer.from(bytes)
+  changed[changed.length >> 1] = (changed[changed.length >> 1] ?? 0) ^ 1
+  return changed
+}
+const alteredBody = (entry: Entry): Entry => ({ ...entry, data: flipped(entry.data) })
+const raised = (token: string): string => {
+  const [head = '', claims = '', signature = ''] = token.split('.')
+  const value = JSON.parse(Buffer.from(claims, 'base64url').toString('utf8')) as { seq: number }
+  return `${head}.${Buffer.from(JSON.stringify({ ...value, seq: value.seq + 7 })).toString('base64url')}.${signature}`
+}
+const falsely = (head: LogHead): LogHead => ({ ...head, digest: digestOf(`not ${head.digest}`) })
+
+function underToken(token: string): Pick<Entry, 'token' | 'headers'> {
+  const set = headers()
+  set.set(HEADERS.envelope, token)
+  return { token, headers: set }
+}
+
+/** After every lie: no honest log is frozen anywhere, and everything sealed so far stands at every reader under its origin's digests. */
+afterEach(async () => {
+  hub.tell({})
+  for (const code of MEMBERS) expect(await readForks(ledgerOf(code))).toEqual([])
+  const own = (await readLog(ledgerOf('530000'), LOG))?.head?.digest
+  for (const code of READERS)
+    await eventually(
+      `the whole log at ${code}`,
+      async () => (await readLog(ledgerOf(code), LOG))?.head?.digest,
+      digest => digest === own,
+      40_000,
+    )
+})
+
+describe('a hub that lies on the road', () => {
+  it('by dropping an entry shows as entries missing, and the next one brings both', async () => {
+    await reaches(await seal())
+    let dropped = false
+    hub.tell({
+      road: entry => {
+        const passes = dropped
+        dropped = true
+        return passes ? [entry] : []
+      },
+    })
+    const first = await seal()
+    await sees('520000', 'entries-missing', ID, async () => reaches(await seal()))
+    await reaches(first)
   })
 
-  it('clears nothing by a receipt for what was never sealed, and convicts itself when it then says otherwise', async () => {
-    const before = (await readConvictions(ledgerOf('530000'))).length
-    hub.connection.publish(
-      receiptSubject('530000'),
-      await sealReceipt(LOG, { epoch: 1, seq: 99, digest: digestOf('never') }, context()),
-    )
-    const again = await sealReceipt(LOG, { epoch: 1, seq: 99, digest: digestOf('never so') }, context())
-    hub.connection.publish(receiptSubject('530000'), again)
-    const found = await eventually(
-      'the proof',
-      () => readConvictions(ledgerOf('530000')),
-      all => all.length === before + 1,
-    )
-    expect(found.at(-1)?.statements).toContain(again)
-    expect((await readLog(ledgerOf('530000'), LOG))?.receipt?.seq).toBe(2)
+  it('by reordering shows as entries missing', async () => {
+    const held: Entry[] = []
+    hub.tell({
+      road: entry => {
+        held.push(entry)
+        return held.length === 3 ? held.toReversed() : []
+      },
+    })
+    await sees('520000', 'entries-missing', ID, async () => {
+      for (const key of [await seal(), await seal(), await seal()]) await reaches(key)
+    })
   })
 
-  it("cannot freeze an honest log: a head in the origin's name that the hub signed moves nobody", async () => {
+  it('by repeating is harmless: what is held is held once', async () => {
+    hub.tell({ road: entry => [entry, entry, ...hub.entries] })
+    const key = await seal()
+    await reaches(key)
+    await reaches(await seal())
+    expect(field((await ask(bed, '520000', `/v1/entity/${key}`)).body, 'items', 'length')).toBe(1)
+  })
+
+  it('by altering a body shows as an entry refused, which stands in quarantine, and the true one is fetched', async () => {
+    hub.tell({ road: entry => [alteredBody(entry)] })
+    await sees('520000', 'entry-refused', '530000', async () => reaches(await seal()))
+    const { body } = await ask(bed, '520000', '/v1/quarantine?kind=envelope')
+    expect(field(body, 'items', 0, 'code')).toMatch(/^BODY_(DIGEST_MISMATCH|TOO_LARGE)$/)
+  })
+
+  it('by keeping an entry from everybody shows as a tail missing; the origin gives it, and the hub is named that did not', async () => {
+    hub.tell({ road: () => [], range: () => [] })
+    await sees('520000', 'tail-missing', ID, () => sees('520000', 'answer-empty', 'hub', async () => reaches(await seal())))
+  })
+
+  it('by keeping the tail from one reader alone shows at that reader, whose consumer is gone, and at no other', async () => {
+    await hub.consumer('530000', '520000', 'none')
+    const other = await countAt('000000', 'tail-missing', ID)
+    await sees('520000', 'tail-missing', ID, async () => reaches(await seal()))
+    expect(await countAt('000000', 'tail-missing', ID)).toBe(other)
+    const health = await eventually(
+      'the health of 520000',
+      () => supervise(bed, '520000', '/health/ready'),
+      answer => answer.status === 503,
+      40_000,
+    )
+    expect(field(health.body, 'checks')).toContainEqual(expect.objectContaining({ name: 'followers', ok: false }))
+    await hub.consumer('530000', '520000', 'all')
+  })
+
+  it("by making up an entry under its own key shows as an entry refused: it has nobody's key but its own", async () => {
+    const [entry] = hub.entries.slice(-1)
+    if (entry === undefined) throw new Error('nothing was sealed')
+    const claims = JSON.parse(Buffer.from(entry.token.split('.')[1] ?? '', 'base64url').toString('utf8')) as { seq: number }
+    const token = await (await bed.signer('hub')).sign('envelope', { ...claims, seq: claims.seq + 1, prv: entry.head.digest })
+    await sees('520000', 'entry-refused', '530000', async () => hub.deliver({ ...entry, ...underToken(token) }))
+  })
+})
+
+describe('a hub that lies in its receipts', () => {
+  it('by withholding them shows at the origin, whose outbox stays full and sends again', async () => {
+    hub.tell({ receipts: () => [] })
+    await sees('530000', 'receipt-missing', ID, async () => reaches(await seal()))
+    const own = (field((await ask(bed, '530000', '/v1/logs')).body, 'logs') as OwnRow[]).find(log => log.dataset === 'entity')
+    expect(own?.receipt?.seq).toBe((own?.head.seq ?? 0) - 1)
+    hub.tell({})
+    await receipted()
+  })
+
+  it('by naming what was never sealed clears no outbox, and shows as a receipt refused', async () => {
+    hub.tell({ receipts: head => [{ ...falsely(head), seq: head.seq + 3 }] })
+    await sees('530000', 'receipt-refused', 'hub', async () => reaches(await seal()))
+    expect((await readLog(ledgerOf('530000'), LOG))?.receipt?.seq).toBe(
+      ((await readLog(ledgerOf('530000'), LOG))?.head?.seq ?? 0) - 1,
+    )
+    hub.tell({})
+    await receipted()
+  })
+
+  it('by contradicting itself is convicted, at every member, and the log goes on', async () => {
+    hub.tell({ receipts: head => [falsely(head), head] })
+    await reaches(await seal())
+    await receipted()
+    for (const code of MEMBERS) {
+      const [proof] = await eventually(
+        `the conviction at ${code}`,
+        () => readConvictions(ledgerOf(code)),
+        found => found.length > 0,
+        40_000,
+      )
+      expect(proof?.reason).toContain(`${ID}: two digests at 1.`)
+      expect(field((await ask(bed, code, '/v1/logs')).body, 'convictions')).toBeGreaterThan(0)
+      expect(field((await ask(bed, code, '/v1/forks')).body, 'hub', 0, 'statements', 'length')).toBe(2)
+    }
+  })
+
+  it('by receipting what it then gives to nobody loses nothing: the origin still holds it', async () => {
+    hub.tell({ road: () => [], range: () => [] })
+    const key = await seal()
+    await receipted()
+    await sees('520000', 'answer-empty', 'hub', () => reaches(key))
+  })
+})
+
+describe('a hub that lies in its answers', () => {
+  it.each<[string, (entries: readonly Entry[]) => readonly Entry[], string]>([
+    ['altered entries', entries => entries.map(alteredBody), 'answer-refused'],
+    ['entries of another place', () => hub.entries.slice(0, 2), 'answer-empty'],
+    ['every other entry', entries => entries.filter((_, index) => index % 2 === 1), 'answer-empty'],
+    ['nothing', () => [], 'answer-empty'],
+  ])('by giving %s for a range is named, and the next holder is asked', async (_, range, kind) => {
+    hub.tell({ road: () => [], range })
+    const keys = [await seal(), await seal(), await seal()]
+    await sees('520000', kind, 'hub', async () => {
+      for (const key of keys) await reaches(key)
+    })
+  })
+
+  it('by telling an origin that it has sealed more than it has does not keep it from sealing', async () => {
+    hub.tell({ standing: tokens => tokens.map(raised) })
+    await bed.stopNode('530000')
+    // Only a node that cannot trust its own note asks others at all.
+    await rm(join(bed.dataDir('530000'), 'sealed.json'), { force: true })
+    await bed.startNode('530000')
+    await reaches(await seal())
+    expect(await countAt('530000', 'standing-refused', 'hub')).toBeGreaterThan(0)
+  })
+
+  it('by telling an origin that it has sealed nothing is contradicted by every neighbour', async () => {
+    hub.tell({ standing: () => [] })
+    await bed.stopNode('530000')
+    await rm(join(bed.dataDir('530000'), 'sealed.json'), { force: true })
+    await bed.startNode('530000')
+    await reaches(await seal())
+  })
+})
+
+describe('a hub that speaks for an origin', () => {
+  it('in a head of its own making moves nobody, and shows as a head refused', async () => {
     const at = [{ log: LOG, head: { epoch: 1, seq: 1, digest: digestOf('another history') } }]
-    const lie = await sealHead('530000', 'all', at, [], { ...context(), mem: 0 })
-    hub.connection.publish(headSubject('530000', 'all'), lie)
-    await ingestRows(bed, '530000', [legalPerson('91530100MA6K00003C', '丙公司')])
-    await eventually(
-      'the record',
-      () => ask(bed, '520000', '/v1/entity/91530100MA6K00003C'),
-      one => one.status === 200,
-    )
-    for (const db of [bed.hubDb, ledgerOf('530000'), ledgerOf('520000')]) expect(await readForks(db)).toEqual([])
+    const context = { fed: bed.membership.fed, mem: 0, signer: await bed.signer('hub'), now: new Date() }
+    const lie = await sealHead('530000', 'all', at, [], context)
+    const { connection } = await bed.connectAs('hub')
+    await sees('520000', 'head-refused', '530000', async () => connection.publish(headSubject('530000', 'all'), lie))
   })
+})
 
-  it('cannot withhold the tail of a log unnoticed: the origin’s head names it, and another holder gives it', async () => {
-    const stream = await (await hub.manager()).consumers
-    await stream.delete('LOG-530000', 'READER-520000')
-    await bed.stopHub()
-    await ingestRows(bed, '530000', [legalPerson('91530100MA6K00004D', '丁公司')])
-    await eventually(
-      'the record from the origin itself',
-      () => ask(bed, '520000', '/v1/entity/91530100MA6K00004D'),
-      one => one.status === 200,
-      30_000,
+describe("a hub that keeps one origin's heads from one reader", () => {
+  it('shows there as an origin that is missing though another member has just seen it, and nowhere else', async () => {
+    await using other = await startTestbed(undefined, user =>
+      user.user === '520000' ? { ...user, withheld: ['head.530000.>'] } : user,
     )
-    await bed.startHub()
+    await ingestRows(other, '530000', [legalPerson('91530100MA6K00001X', '公司')])
+    const at = async (code: string) => {
+      const { body } = await supervise(other, code, '/v1/logs')
+      const row = (field(body, 'logs') as { origin: string; origin_state: string }[]).find(log => log.origin === '530000')
+      const doubt = (field(body, 'doubts') as Doubt[]).find(({ kind }) => kind === 'head-withheld')
+      return { state: row?.origin_state, about: doubt?.about, reason: doubt?.reason }
+    }
+    const seen = await eventually(
+      'the doubt',
+      () => at('520000'),
+      ({ about }) => about !== undefined,
+      90_000,
+    )
+    expect(seen).toEqual({
+      state: expect.stringMatching(/^(late|missing)$/),
+      about: ID,
+      reason: expect.stringMatching(/^000000 has seen 1\.1$/),
+    })
+    expect(await at('000000')).toEqual({ state: 'current', about: undefined, reason: undefined })
+    expect((await ask(other, '520000', '/v1/entity/91530100MA6K00001X')).status).toBe(200)
   })
 })

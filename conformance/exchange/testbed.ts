@@ -11,7 +11,9 @@ import { type Hub, startHub } from '../../hub/hub.ts'
 import { readConfig as readNodeConfig } from '../../node/config.ts'
 import { type ExchangeNode, startNode } from '../../node/exchange-node.ts'
 import type { NodeTables } from '../../node/tables.ts'
+import type { BrokerUser } from '../../runtime/broker/configuration.ts'
 import { resolveBroker } from '../../runtime/broker/resolver.ts'
+import type { Environment } from '../../runtime/environment.ts'
 import { readKeyFile } from '../../runtime/key-file.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { createLogger } from '../../runtime/log.ts'
@@ -46,15 +48,27 @@ export type Testbed = AsyncDisposable & {
   connectAs(program: string): Promise<Broker>
   signer(program: string): Promise<Signer>
   readonly membership: Membership
+  readonly membershipFile: string
   nodeDb(code: string): Kysely<NodeTables>
   readonly hubDb: Kysely<LedgerTables>
   token(program: string): Promise<string>
+  dataDir(program: string): string
+  /** what a node is started with: for one that runs in a process of its own */
+  nodeEnvironment(code: string): Environment
 }
 
 /** `TEST_BROKERS=3` runs every suite on a cluster; `DATABASE_URL` (a superuser's) runs it on a server of one's own. */
 const BROKERS = process.env.TEST_BROKERS === '3' ? 3 : 1
 
-export async function startTestbed(brokerCount: 1 | 3 = BROKERS): Promise<Testbed> {
+/**
+ * `change` says what the keeper of the broker grants to whom, where that is not what the federation agreed. `nodeSettings` are added to
+ * the environment of every node.
+ */
+export async function startTestbed(
+  brokerCount: 1 | 3 = BROKERS,
+  change: (user: BrokerUser) => BrokerUser = user => user,
+  nodeSettings: Environment = {},
+): Promise<Testbed> {
   await using undo = new AsyncDisposableStack()
   const home = await mkdtemp(join(tmpdir(), 'hutong-testbed-'))
   undo.defer(() => rm(home, { recursive: true, force: true }))
@@ -75,7 +89,7 @@ export async function startTestbed(brokerCount: 1 | 3 = BROKERS): Promise<Testbe
   const { path: binary } = await resolveBroker({
     cacheDir: join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'hutong'),
   })
-  const users = brokerUsers(PLANS, name => passwords.get(name) ?? '')
+  const users = brokerUsers(PLANS, name => passwords.get(name) ?? '').map(change)
   const server = undo.use(await startBrokers(brokerCount, { binary, home, users }))
   const logger = createLogger({ program: 'test', level: process.env.TEST_LOG === undefined ? 'silent' : 'debug' })
   const signal = new AbortController().signal
@@ -95,16 +109,23 @@ export async function startTestbed(brokerCount: 1 | 3 = BROKERS): Promise<Testbe
     }
     return startHub(readHubConfig(env), { logger, signal })
   }
-  const startOneNode = (code: string): Promise<ExchangeNode> => {
-    const env = {
-      ...common('HUTONG_NODE_', code),
-      HUTONG_NODE_CODE: code,
-      HUTONG_NODE_OPERATOR_TOKEN_FILE: secrets.operatorTokenFile(code),
-    }
-    return startNode(readNodeConfig(env), { logger, signal })
-  }
+  const nodeEnvironment = (code: string): Environment => ({
+    ...common('HUTONG_NODE_', code),
+    HUTONG_NODE_CODE: code,
+    HUTONG_NODE_OPERATOR_TOKEN_FILE: secrets.operatorTokenFile(code),
+    ...nodeSettings,
+  })
+  const startOneNode = (code: string): Promise<ExchangeNode> => startNode(readNodeConfig(nodeEnvironment(code)), { logger, signal })
   let hub: Hub | null = await startOneHub()
   undo.defer(() => hub?.[Symbol.asyncDispose]())
+  // A cluster elects leaders first: until then there is no stream to publish to.
+  const { url: hubUrl } = hub
+  await eventually(
+    'the streams',
+    async () => (await fetch(`${hubUrl}/health/ready`)).status,
+    status => status === 200,
+    60_000,
+  )
   const nodes = new Map<string, ExchangeNode>()
   undo.defer(async () => {
     for (const node of nodes.values()) await node[Symbol.asyncDispose]()
@@ -160,9 +181,12 @@ export async function startTestbed(brokerCount: 1 | 3 = BROKERS): Promise<Testbe
       return createSigner(key.kid, SIGNING_ALGORITHM, key.privateKey)
     },
     membership: await parseMembership(await readFile(secrets.membershipFile, 'utf8')),
+    membershipFile: secrets.membershipFile,
     nodeDb: databaseOf,
     hubDb: databaseOf('hub').$pickTables<keyof LedgerTables>(),
+    nodeEnvironment,
     token: async program => (await readFile(secrets.operatorTokenFile(program), 'utf8')).trim(),
+    dataDir: program => join(home, 'data', program),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   }
 }

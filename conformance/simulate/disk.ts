@@ -3,7 +3,15 @@
  * the program dies on the way, none. A backup is a copy; a restore puts the copy back. Only what stands here survives a crash.
  */
 import type { Digest } from '../../schemas/digest.ts'
-import { type ChainEntry, formatLogId, formatPosition, type LogHead, type LogId, type Position } from '../../schemas/log.ts'
+import {
+  type ChainEntry,
+  comparePositions,
+  formatLogId,
+  formatPosition,
+  type LogHead,
+  type LogId,
+  type Position,
+} from '../../schemas/log.ts'
 import type { ExchangeRecord } from '../../schemas/record.ts'
 
 export type StoredEntry = {
@@ -89,6 +97,25 @@ export function append(log: DiskLog, stored: StoredEntry): void {
   log.head = { epoch: stored.entry.epoch, seq: stored.entry.seq, digest: stored.entry.digest }
 }
 
-/** Entries of one epoch from a position on, as a range question asks for them. */
+/** Entries from a position on, over the ends of epochs, as a range question asks for them. */
 export const rangeOf = (log: DiskLog, epoch: number, from: number, limit: number): StoredEntry[] =>
-  log.entries.filter(({ entry }) => entry.epoch === epoch && entry.seq >= from).slice(0, limit)
+  log.entries.filter(({ entry }) => comparePositions(entry, { epoch, seq: from }) >= 0).slice(0, limit)
+
+/** stands in `refusal` of an entry that its origin has declared lost */
+export const LOST = 'ENTRY_DECLARED_LOST'
+
+/** Marks what is held of a lost range. True if there was any. */
+export function voidEntries(log: DiskLog, lost: Position, opening: Position): boolean {
+  let any = false
+  for (const [index, stored] of log.entries.entries()) {
+    if (comparePositions(stored.entry, lost) < 0 || comparePositions(stored.entry, opening) >= 0) continue
+    any = true
+    const marked = { ...stored, refusal: LOST }
+    log.entries[index] = marked
+    log.index.set(formatPosition(stored.entry), marked)
+  }
+  return any
+}
+
+/** What an origin noted outside its database of how far it sealed; a restored backup may leave it, lose it, or bring an old one. */
+export type Note = { positions: Map<string, Position>; trusted: boolean }

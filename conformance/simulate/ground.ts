@@ -1,8 +1,9 @@
 /** What a virtual program stands on: time, road, disk, luck. Given to programs; it decides nothing for them. */
 import type { LogHead, LogId, Position } from '../../schemas/log.ts'
 import type { OpenedToken } from '../../schemas/opening.ts'
+import type { SnapshotMark } from '../../schemas/snapshot.ts'
 import type { Head } from '../../schemas/statements.ts'
-import type { Disk, StoredEntry } from './disk.ts'
+import type { Disk, Note, StoredEntry } from './disk.ts'
 import type { HubLies } from './hub-lies.ts'
 import type { Members } from './members.ts'
 import type { Message } from './network.ts'
@@ -23,6 +24,8 @@ export class Crash extends Error {
 
 /** Told of what programs do, by the programs, and believed by the invariants alone. */
 export type Watch = {
+  /** an origin declared what it cannot have back lost, from a position up to its new opening */
+  reopened(log: LogId, lost: Position, opening: Position): void
   /** an origin committed an entry of its own log */
   sealed(code: string, stored: StoredEntry, log: LogId): void
   /** bytes of an own log, or a statement about it, have left the origin */
@@ -33,6 +36,10 @@ export type Watch = {
   receiptTaken(code: string, log: LogId, head: LogHead, token: string): void
   /** the road was told that it may forget a message */
   acknowledged(code: string, token: string): void
+  /** an origin announces a state root that its log gives, or one that it does not */
+  rootTold(log: LogId, mark: SnapshotMark, honest: boolean): void
+  /** a holder has judged an announced root by what stands on its own disk */
+  rootJudged(code: string, log: LogId, mark: SnapshotMark, verdict: 'same' | 'differs'): void
   done(operation: number): void
   /** every invariant, at what this program's disk holds now */
   check(code: string): Promise<void>
@@ -54,6 +61,10 @@ export type Ground = {
   /** a number for a question or a publish, never given twice */
   ref(): number
   disk(code: string): Disk
+  /** the origin's own note of what it sealed, outside its disk; null if it has none */
+  sealedNote(code: string): Note | null
+  /** a new note, when sealing begins */
+  renewNote(code: string, positions: Map<string, Position>): void
   mayRead(code: string, audience: string): boolean
   /** all programs but the hub */
   readonly codes: readonly string[]

@@ -5,15 +5,24 @@
 import { assertionsOfEntry, assertionsOfHeads } from '../../schemas/assertions.ts'
 import { type ExchangeError, isExchangeError } from '../../schemas/errors.ts'
 import type { HeldHistory } from '../../schemas/head-rule.ts'
-import { comparePositions, formatLogId, formatPosition, type LogHead, type LogId, type Position } from '../../schemas/log.ts'
+import {
+  type ChainEntry,
+  comparePositions,
+  formatLogId,
+  formatPosition,
+  type LogHead,
+  type LogId,
+  type Position,
+} from '../../schemas/log.ts'
 import { isTransient, type OpenedBody, type OpenedToken } from '../../schemas/opening.ts'
 import type { HeldLog, Verdict } from '../../schemas/settlement.ts'
 import type { Head } from '../../schemas/statements.ts'
-import { append, type DiskLog, entryAt, logOn, rangeOf, type StoredEntry } from './disk.ts'
+import { append, type DiskLog, entryAt, logOn, rangeOf, type StoredEntry, voidEntries } from './disk.ts'
 import { type Ground, type Life, transact } from './ground.ts'
 import { HUB } from './members.ts'
 import type { Answer, Arrival, Message, Question } from './network.ts'
 import { BROKER } from './network.ts'
+import { judgeRoots } from './roots.ts'
 
 const GROUP_MS = 4
 const ANSWER_MS = 3000
@@ -67,6 +76,7 @@ export function createHolder(
   const questions = new Map<number, (answer: Answer | null) => Promise<void> | void>()
   const repairing = new Set<string>()
   const stood = new Map<string, Position>()
+  const judged = new Set<string>()
   const disk = () => ground.disk(code)
 
   async function announcedOf(log: LogId): Promise<Head | null> {
@@ -119,15 +129,16 @@ export function createHolder(
     ground.step(life, 'receive: settled')
     const ledger: (() => void)[] = []
     const effects: (() => void)[] = []
+    const after: (() => void)[] = []
     const outcomes = opened.map((one): Outcome => {
       if (one.error !== null) return refuse(one.arrival, one.error, ledger)
-      return effectOf(one, verdicts.get(one), ledger, effects)
+      return effectOf(one, verdicts.get(one), ledger, effects, after)
     })
     if (rules.order.cursorWithEffect)
-      await transact(ground, life, 'receive: written', 'receive: committed', [...ledger, ...effects])
+      await transact(ground, life, 'receive: written', 'receive: committed', [...ledger, ...effects, ...after])
     else {
       await transact(ground, life, 'receive: written', 'receive: cursor moved', ledger)
-      await transact(ground, life, 'receive: written', 'receive: committed', effects)
+      await transact(ground, life, 'receive: written', 'receive: committed', [...effects, ...after])
     }
     for (const [index, one] of opened.entries())
       if (one.error === null && outcomes[index]?.kind !== 'gap') ground.watch.settled(code, one.token)
@@ -159,7 +170,13 @@ export function createHolder(
     return { kind: 'refused' }
   }
 
-  function effectOf(one: Good, verdict: Verdict | undefined, ledger: (() => void)[], effects: (() => void)[]): Outcome {
+  function effectOf(
+    one: Good,
+    verdict: Verdict | undefined,
+    ledger: (() => void)[],
+    effects: (() => void)[],
+    after: (() => void)[],
+  ): Outcome {
     const { log, entry, claims } = one.token
     const id = formatLogId(log)
     ground.note(`${code} settles ${id} ${formatPosition(entry)}: ${verdict?.kind}`)
@@ -183,9 +200,22 @@ export function createHolder(
       records,
     }
     ledger.push(() => append(logOn(disk(), log), stored))
+    if (entry.kind === 'opening' && entry.lost != null) after.push(() => withdraw(log, entry))
     if (options.effect && claims !== null && refusal === null)
       effects.push(() => applyRecords(ground, logOn(disk(), log), entry, records))
     return { kind: 'accepted', log, head: entry }
+  }
+
+  /** What is held of a lost range stays as evidence and counts no more: the state is what the rest of the ledger says. */
+  function withdraw(log: LogId, { epoch, lost }: ChainEntry & { kind: 'opening' }): void {
+    const on = logOn(disk(), log)
+    if (lost == null || !voidEntries(on, lost, { epoch, seq: 0 })) return
+    ground.note(`${code} keeps entries of ${formatLogId(log)} that were declared lost from ${formatPosition(lost)} on`)
+    if (!options.effect || !rules.order.withdrawLost) return
+    on.rows.clear()
+    on.applied.length = 0
+    for (const stored of on.entries)
+      if (stored.kind === 'envelope' && stored.refusal === null) applyRecords(ground, on, stored.entry, stored.records)
   }
 
   function freeze(log: LogId, fork: { readonly statements: readonly [string, string]; readonly reason: string }): void {
@@ -242,6 +272,7 @@ export function createHolder(
       await transact(ground, life, 'head: written', 'head: committed', freezes)
     }
     ground.watch.headTaken(code, head, before)
+    judgeRoots(ground, code, head, judged)
   }
 
   function ask(to: string, question: Question, answered: (answer: Answer | null) => Promise<void> | void): void {
@@ -304,6 +335,7 @@ export function createHolder(
   async function check(): Promise<void> {
     for (const token of [...disk().announced.values()]) {
       const head = await rules.openHead(token, membership)
+      if (head.origin !== code) judgeRoots(ground, code, head, judged)
       for (const { log, until } of rules.missingBehind(head, historyOf)) {
         const held = disk().logs.get(formatLogId(log))?.head ?? { epoch: 0, seq: 0 }
         const before = stood.get(formatLogId(log))

@@ -81,5 +81,6 @@ export function createHubRole(ground: Ground, life: Life, broker: Broker): Role 
       holder.start()
     },
     submit: async () => false,
+    isSealing: () => false,
   }
 }

@@ -147,7 +147,30 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'contradicting receipts are not compared',
     rules: { ...RULES, judgeReceipt: (receipt, own) => RULES.judgeReceipt(receipt, own, []) },
   },
+  {
+    name: 'an announced root is believed',
+    rules: { ...RULES, judgeRoot: (_announced, own) => ({ verdict: 'same', ownRoot: own.root, reason: null }) },
+  },
+  {
+    name: 'a root is judged by its number of records',
+    rules: {
+      ...RULES,
+      judgeRoot: (announced, own) => RULES.judgeRoot({ ...announced, root: own.root }, own),
+    },
+  },
   { name: 'an origin always seals', rules: { ...RULES, maySeal: () => ({ kind: 'seal' }) } },
+  { name: 'the own note is not looked at', rules: { ...RULES, judgeStart: () => 'continued' } },
+  { name: 'versions after a loss are not raised', rules: { ...RULES, versionAfter: standing => standing + 1 } },
+  {
+    name: 'a loss is taken over a gap before it',
+    rules: {
+      ...RULES,
+      settle: settleWith((one, _head, verdict) =>
+        verdict.kind === 'gap' && one.entry.kind === 'opening' && one.entry.lost != null ? { kind: 'next' } : verdict,
+      ),
+    },
+  },
+  { name: 'what was declared lost keeps its effect', rules: order({ withdrawLost: false }) },
   { name: 'only the hub is asked at a start', rules: order({ askEveryoneAtStart: false }) },
   { name: 'one answer is enough at a start', rules: order({ awaitEveryAnswer: false }) },
   { name: 'a witness is believed without a signature', rules: order({ verifyWitness: false }) },

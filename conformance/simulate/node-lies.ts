@@ -59,6 +59,13 @@ const closed = ({ on, head }: Telling): LogHead | null =>
   on.entries.findLast(({ entry }) => entry.epoch === head.epoch - 1)?.entry ?? null
 
 const LIES: { readonly [how in NodeLie]: (telling: Telling) => Promise<void> } = {
+  'false state root': async telling => {
+    const { ground, who, log, on, head } = telling
+    const mark = { at: head, root: digestOf(`false/${head.digest}`), records: on.rows.size }
+    ground.watch.rootTold(log, mark, false)
+    const token = await sealHead(who, log.audience, [{ log, head, snapshot: mark }], [], contextOf(ground, who))
+    for (const reader of everyone(telling)) ground.send(who, reader, { kind: 'head', origin: who, audience: log.audience, token })
+  },
   'second entry': async telling => {
     const before = headBefore(telling)
     if (before !== null) publish(telling, await forge(telling, before))
@@ -79,6 +86,13 @@ const LIES: { readonly [how in NodeLie]: (telling: Telling) => Promise<void> } =
     const closing = { epoch: some.entry.epoch, seq: some.entry.seq, digest: some.entry.digest }
     const sealed = await sealOpening(log, head.epoch + 1, closing, contextOf(ground, who))
     publish(telling, arrivalOf(log, storedOf(sealed, closing, null, [])))
+  },
+  'false loss': async telling => {
+    const { ground, who, log, head, some } = telling
+    if (some.kind === 'epoch' || some.entry.kind !== 'envelope') return
+    const lost = { epoch: some.entry.epoch, seq: some.entry.seq, previous: some.entry.previous, floor: 9 }
+    const sealed = await sealOpening(log, head.epoch + 1, head, contextOf(ground, who), lost)
+    publish(telling, arrivalOf(log, storedOf(sealed, head, null, [], lost)))
   },
   'entry behind the end of an epoch': async telling => {
     const before = closed(telling)

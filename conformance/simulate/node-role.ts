@@ -1,4 +1,4 @@
-import { formatLogId, formatPosition, type LogHead, type LogId } from '../../schemas/log.ts'
+import { comparePositions, formatLogId, formatPosition, type LogHead, type LogId } from '../../schemas/log.ts'
 import { type LogAt, type Receipt, sealHead } from '../../schemas/statements.ts'
 import type { Outbox, Witness } from '../../schemas/sync.ts'
 import type { Broker } from './broker.ts'
@@ -8,7 +8,8 @@ import { arrivalOf, createHolder } from './holder.ts'
 import { FED, HUB, signerOf } from './members.ts'
 import { BROKER, type Message, type Standing } from './network.ts'
 import type { Role } from './role.ts'
-import { sealOperation } from './sealer.ts'
+import { markOf } from './roots.ts'
+import { highestVersion, sealOperation, sealReopening } from './sealer.ts'
 
 const WINDOW = 8
 const TICK_MS = 1000
@@ -16,6 +17,8 @@ const PUBLISH_TIMEOUT_MS = 5000
 const SETTLE_MS = 250
 const HEAD_INTERVAL_MS = 15_000
 const ASK_AGAIN_MS = 4000
+/** how long a node waits for what others know before its operator acts */
+const OPERATOR_MS = 20_000
 
 export function createNodeRole(ground: Ground, life: Life, broker: Broker): Role {
   const { rules, members } = ground
@@ -42,18 +45,55 @@ export function createNodeRole(ground: Ground, life: Life, broker: Broker): Role
         if (answer?.what !== 'standing' || sealing) return
         standings.set(other, answer.standing)
         ground.step(life, 'start: answered')
-        if (all.every(one => standings.has(one))) await considerSealing()
+        if (all.every(one => standings.has(one)) && !considering) await considerSealing()
       })
     }
     ground.step(life, 'start: asked')
     ground.after(ASK_AGAIN_MS, life, async () => {
       if (sealing || all.every(one => standings.has(one))) return
-      if (!rules.order.awaitEveryAnswer && standings.size > 0) await considerSealing()
+      // A note that no backup can have brought says itself how much is missing.
+      const enough = !rules.order.awaitEveryAnswer || (noteAtStart?.trusted === true && startedAs === 'restored')
+      if (enough && standings.size > 0 && !considering) await considerSealing()
       else askStandings()
     })
   }
 
+  const noteAtStart = ground.sealedNote(code)
+  const startedAs = rules.judgeStart(noteAtStart, id => disk().logs.get(id)?.head ?? null)
+  const operatorComes = ground.now() + OPERATOR_MS
+  let considering = false
+
+  function beginSealing(): void {
+    sealing = true
+    const heads = ownLogs().flatMap(({ log, head }) => (head === null ? [] : [[formatLogId(log), head] as const]))
+    ground.renewNote(code, new Map(heads))
+    ground.note(`${code} may seal`)
+    wake()
+    moved()
+  }
+
+  /** The operator has waited long enough: what nobody delivers is declared lost, unless a receipt says that the hub holds it. */
+  function declareLost(log: LogId, list: readonly Witness[]): void {
+    holder.ask(HUB, { what: 'receipts' }, async answer => {
+      if (answer?.what !== 'receipts' || sealing) return
+      const on = logOn(disk(), log)
+      const receipts = await Promise.all(answer.tokens.map(token => rules.openReceipt(token, membership).catch((): null => null)))
+      const covered = receipts.some(
+        receipt =>
+          receipt !== null &&
+          formatLogId(receipt.log) === formatLogId(log) &&
+          (on.head === null || comparePositions(receipt.head, on.head) > 0),
+      )
+      const mark = noteAtStart?.positions.get(formatLogId(log)) ?? null
+      const plan = rules.planReopening(on.head, list, mark, highestVersion(on))
+      if (plan === null || covered) return
+      ground.note(`${code} declares ${formatLogId(log)} lost from ${formatPosition(plan.lost)} on`)
+      await sealReopening(ground, life, log, plan)
+    })
+  }
+
   async function considerSealing(): Promise<void> {
+    considering = true
     const witnesses = new Map<string, { log: LogId; list: Witness[] }>()
     const witness = (holderCode: string, { log, head }: LogAt): void => {
       if (log.origin !== code) return
@@ -62,21 +102,22 @@ export function createNodeRole(ground: Ground, life: Life, broker: Broker): Role
       known.list.push({ holder: holderCode, head })
     }
     for (const [other, standing] of standings) for (const at of await positionsOf(standing)) witness(other, at)
+    for (const id of noteAtStart?.positions.keys() ?? []) {
+      const [origin = '', dataset = '', audience = ''] = id.split('/')
+      if (!witnesses.has(id)) witnesses.set(id, { log: { origin, dataset, audience }, list: [] })
+    }
     let behind = false
     for (const { log, list } of witnesses.values()) {
-      const verdict = rules.maySeal(disk().logs.get(formatLogId(log))?.head ?? null, list)
+      const mark = noteAtStart?.positions.get(formatLogId(log)) ?? null
+      const verdict = rules.maySeal(disk().logs.get(formatLogId(log))?.head ?? null, list, mark)
       if (verdict.kind === 'seal') continue
       behind = true
       ground.note(`${code} takes back ${formatLogId(log)} up to ${formatPosition(verdict.behind.head)}`)
+      if (ground.now() > operatorComes && !holder.isRepairing(log)) declareLost(log, list)
       holder.repair(log, verdict.behind.head)
     }
     if (behind) ground.after(TICK_MS, life, considerSealing)
-    else {
-      sealing = true
-      ground.note(`${code} may seal`)
-      wake()
-      moved()
-    }
+    else if (!sealing) beginSealing()
   }
 
   /** A witness is believed as far as the own signature stands under what it shows. */
@@ -114,8 +155,7 @@ export function createNodeRole(ground: Ground, life: Life, broker: Broker): Role
       return askReceipts()
     }
     const on = logOn(disk(), log)
-    let batch = rangeOf(on, action.from.epoch, action.from.seq, WINDOW)
-    if (batch.length === 0 && action.from.epoch < head.epoch) batch = rangeOf(on, action.from.epoch + 1, 0, WINDOW)
+    const batch = rangeOf(on, action.from.epoch, action.from.seq, WINDOW)
     const end = batch.at(-1)
     if (end === undefined) return
     ground.step(life, 'publish: read')
@@ -217,7 +257,7 @@ export function createNodeRole(ground: Ground, life: Life, broker: Broker): Role
       for (const audience of new Set(['all', ...ownLogs().map(({ log }) => log.audience)])) {
         const logs = ownLogs()
           .filter(({ log }) => log.audience === audience)
-          .flatMap(at)
+          .flatMap(own => at(own).map(one => ({ ...one, snapshot: markOf(ground, own, one.head) })))
         const held = [...disk().logs.values()].filter(({ log }) => log.origin !== code && log.audience === audience).flatMap(at)
         const token = await sealHead(code, audience, logs, held, context)
         for (const one of logs) ground.watch.disclosed(one.log, one.head)
@@ -252,8 +292,10 @@ export function createNodeRole(ground: Ground, life: Life, broker: Broker): Role
       holder.start()
       schedule(SETTLE_MS)
       tick()
-      askStandings()
+      if (startedAs === 'continued') beginSealing()
+      else askStandings()
     },
+    isSealing: () => sealing,
     async submit(operation) {
       if (!sealing) return false
       const log = await sealOperation(ground, life, operation)

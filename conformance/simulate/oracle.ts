@@ -8,10 +8,11 @@ import { digestOf } from '../../schemas/digest.ts'
 import { comparePositions, formatLogId, formatPosition, type LogHead, type LogId, type Position } from '../../schemas/log.ts'
 import type { OpenedToken } from '../../schemas/opening.ts'
 import type { openHead, openReceipt, Receipt } from '../../schemas/statements.ts'
-import type { Disk, DiskLog, Fork, Row, StoredEntry } from './disk.ts'
+import { type Disk, type DiskLog, type Fork, LOST, type Row, type StoredEntry } from './disk.ts'
 import type { Watch } from './ground.ts'
 import { HUB, type Members } from './members.ts'
 import { codesOf, type Plan } from './plan.ts'
+import { rootId } from './roots.ts'
 
 export const INVARIANTS = {
   sealedTwice: 'nothing is sealed twice for one position',
@@ -25,6 +26,8 @@ export const INVARIANTS = {
   detected: 'two statements of one origin that cannot both be true are detected by whoever got both',
   proof: 'a proof convinces whoever has the membership and nothing else',
   convicted: 'two receipts that cannot both be true convict the hub alone',
+  outranked: 'what an origin says after a loss outranks what it has declared lost',
+  roots: 'a state root that follows from its log is never judged false, and one that does not never true',
   healed: 'when the faults are over, every honest log reaches every holder and every outbox empties',
 } as const
 export type Invariant = keyof typeof INVARIANTS
@@ -38,9 +41,18 @@ export class Violation extends Error {
 }
 
 /** Lies that leave the liar's own log in one history. */
-const HARMLESS = new Set(['version counted back', 'head of another', 'entry of another'])
+const HARMLESS = new Set(['version counted back', 'head of another', 'entry of another', 'false state root'])
 
-type History = { readonly log: LogId; readonly digests: Map<string, string>; head: LogHead }
+type Versions = readonly { readonly key: string; readonly ver: number }[]
+type History = {
+  readonly log: LogId
+  readonly digests: Map<string, string>
+  readonly versions: Map<string, Versions>
+  /** declared lost: whoever holds it may keep it, nobody need */
+  readonly lost: Map<string, string>
+  readonly lostVersions: Map<string, number>
+  head: LogHead
+}
 
 export type Oracle = Watch & {
   /** What nobody but the origin ever saw is gone with its disk; the rest must come back. */
@@ -70,6 +82,7 @@ export function createOracle(options: {
   const receipts = new Map<string, Receipt[]>()
   const marks = new Map<string, string>()
   const done = new Set<number>()
+  const roots = new Map<string, boolean>()
   const liars = new Set(plan.faults.flatMap(fault => (fault.kind === 'node lies' && !HARMLESS.has(fault.how) ? [fault.who] : [])))
   const hubLies = plan.faults.some(fault => fault.kind === 'hub lies')
   const isHonest = (log: LogId): boolean => !liars.has(log.origin)
@@ -104,8 +117,9 @@ export function createOracle(options: {
       if (!follows(before, stored)) fail('once', `${place} behind ${before === null ? 'nothing' : formatPosition(before.entry)}`)
       if (stored.body !== null && digestOf(stored.body) !== stored.dig)
         fail('bytes', `${place} with other bytes than its envelope fixes`)
-      if (isHonest(log.log) && history?.digests.get(formatPosition(stored.entry)) !== stored.entry.digest)
-        fail('honest', `${place}, which its origin did not commit`)
+      const at = formatPosition(stored.entry)
+      const known = history?.digests.get(at) ?? history?.lost.get(at)
+      if (isHonest(log.log) && known !== stored.entry.digest) fail('honest', `${place}, which its origin did not commit`)
       before = stored
     }
     if ((log.head?.digest ?? null) !== (before?.entry.digest ?? null))
@@ -113,7 +127,14 @@ export function createOracle(options: {
   }
 
   function checkState(code: string, id: string, log: DiskLog): void {
-    const effective = log.entries.filter(({ kind, refusal }) => kind === 'envelope' && refusal === null)
+    const losses = log.entries.flatMap(({ entry }) =>
+      entry.kind === 'opening' && entry.lost != null ? [{ from: entry.lost, to: entry }] : [],
+    )
+    const isLost = (at: Position): boolean =>
+      losses.some(({ from, to }) => comparePositions(at, from) >= 0 && comparePositions(at, to) < 0)
+    const effective = log.entries.filter(
+      ({ kind, refusal, entry }) => kind === 'envelope' && (refusal === null || refusal === LOST) && !isLost(entry),
+    )
     const expected = effective.map(({ entry }) => formatPosition(entry)).join(' ')
     if (log.applied.join(' ') !== expected)
       fail('once', `${code} applied ${id} as ${log.applied.join(' ')}, its ledger says ${expected}`)
@@ -192,18 +213,35 @@ export function createOracle(options: {
     check,
     sealed(code, stored, log) {
       const id = formatLogId(log)
-      const history = histories.get(id) ?? { log, digests: new Map<string, string>(), head: stored.entry }
+      const history = histories.get(id) ?? newHistory(log, stored.entry)
       histories.set(id, history)
       const place = formatPosition(stored.entry)
       if (isHonest(log) && history.digests.has(place)) fail('sealedTwice', `${code} seals ${id} ${place} again`)
       history.digests.set(place, stored.entry.digest)
+      history.versions.set(place, stored.records)
+      for (const { key, ver } of isHonest(log) ? stored.records : [])
+        if (ver <= (history.lostVersions.get(key) ?? 0))
+          fail('outranked', `${code} seals ${id} ${place}: version ${ver} of ${key}, and one as high was lost`)
       history.head = stored.entry
+    },
+    reopened(log, lost, opening) {
+      const history = histories.get(formatLogId(log))
+      if (history === undefined) return
+      for (const [place, digest] of [...history.digests]) {
+        const [epoch = 0, seq = 0] = place.split('.').map(Number)
+        if (comparePositions({ epoch, seq }, lost) < 0 || comparePositions({ epoch, seq }, opening) >= 0) continue
+        history.digests.delete(place)
+        history.lost.set(place, digest)
+        for (const { key, ver } of history.versions.get(place) ?? [])
+          history.lostVersions.set(key, Math.max(ver, history.lostVersions.get(key) ?? 0))
+      }
     },
     disclosed(log, at) {
       const id = formatLogId(log)
       const known = disclosed.get(id)
       if (known === undefined || comparePositions(known, at) < 0) disclosed.set(id, { epoch: at.epoch, seq: at.seq })
-      if (isHonest(log) && !histories.get(id)?.digests.has(formatPosition(at)))
+      const history = histories.get(id)
+      if (isHonest(log) && history?.digests.has(formatPosition(at)) !== true && history?.lost.has(formatPosition(at)) !== true)
         fail('sealedTwice', `${id} ${formatPosition(at)} left before its commit`)
     },
     settled(code, token) {
@@ -241,6 +279,18 @@ export function createOracle(options: {
       const past = log?.head != null && comparePositions({ epoch: ep, seq }, log.head) <= 0
       if (past || log?.fork != null || [...quarantine.keys()].some(identity => identity.endsWith(token))) return
       fail('forgotten', `${code} acknowledges ${iss}/${ds}/${aud} ${ep}.${seq} and holds nothing of it`)
+    },
+    rootTold(log, mark, honest) {
+      const id = rootId(log, mark)
+      roots.set(id, honest || roots.get(id) === true)
+    },
+    rootJudged(code, log, mark, verdict) {
+      const honest = roots.get(rootId(log, mark))
+      if (honest === (verdict === 'same')) return
+      fail(
+        'roots',
+        `${code} judges a ${honest === true ? 'true' : 'false'} root of ${formatLogId(log)} at ${formatPosition(mark.at)}: ${verdict}`,
+      )
     },
     done: operation => void done.add(operation),
     restored(code) {
@@ -280,8 +330,8 @@ export function createOracle(options: {
         const origin = disk(log.origin).logs.get(id)
         for (const code of [HUB, ...codes.filter(one => options.mayRead(one, log.audience) || one === log.origin)]) {
           const held = disk(code).logs.get(id)
-          if (held?.entries.length !== digests.size)
-            return `${code} holds ${held?.entries.length ?? 0} of ${digests.size} entries of ${id}`
+          const count = held?.entries.filter(({ entry }) => digests.has(formatPosition(entry))).length ?? 0
+          if (held === undefined || count !== digests.size) return `${code} holds ${count} of ${digests.size} entries of ${id}`
           if (code !== HUB && (origin === undefined || !sameRows(held.rows, origin.rows)))
             return `${code} has another state of ${id}`
         }
@@ -300,12 +350,28 @@ function claimsOf(token: string): { iss: string; ds: string; aud: string; ep: nu
 
 /** Whether an entry may stand behind another: written again, so that the product's own judge is not asked about itself. */
 function follows(before: StoredEntry | null, { entry }: StoredEntry): boolean {
+  if (entry.kind === 'opening' && entry.lost != null) {
+    const { epoch, seq, previous } = entry.lost
+    if (before === null) return epoch === 1 && seq === 0
+    const at = before.entry
+    if (at.epoch >= entry.epoch || comparePositions({ epoch: at.epoch, seq: at.seq + 1 }, { epoch, seq }) < 0) return false
+    return at.epoch !== epoch || at.seq !== seq - 1 || at.digest === previous
+  }
   if (before === null) return entry.kind === 'opening' && entry.epoch === 1
   if (entry.kind === 'envelope')
     return entry.epoch === before.entry.epoch && entry.seq === before.entry.seq + 1 && entry.previous === before.entry.digest
   const { closing } = entry
   return entry.epoch === before.entry.epoch + 1 && closing?.seq === before.entry.seq && closing.digest === before.entry.digest
 }
+
+const newHistory = (log: LogId, head: LogHead): History => ({
+  log,
+  digests: new Map(),
+  versions: new Map(),
+  lost: new Map(),
+  lostVersions: new Map(),
+  head,
+})
 
 /** The highest version of each key; among equals the first, since a repeat changes nothing. */
 function replay(entries: readonly StoredEntry[]): Map<string, Row> {

@@ -74,10 +74,13 @@ export const NODE_LIES = [
   'false epoch',
   'entry behind the end of an epoch',
   'head behind the end of an epoch',
+  'false loss',
+  'false state root',
   'version counted back',
   'head of another',
   'entry of another',
 ] as const
+const DRAWN_LIES = NODE_LIES.filter(how => how !== 'false loss' && how !== 'false state root')
 export type NodeLie = (typeof NODE_LIES)[number]
 
 export type Operation = {
@@ -90,6 +93,9 @@ export type Operation = {
   readonly keys: readonly string[]
   readonly text: string
 }
+
+/** what becomes of the origin's own note beside its database: it stays, it is gone, or it too comes out of the backup */
+export type RestoredNote = 'kept' | 'lost' | 'restored'
 
 export type Fault =
   | {
@@ -104,7 +110,14 @@ export type Fault =
   | { readonly kind: 'crash'; readonly who: string; readonly step: Step; readonly nth: number; readonly downMs: number }
   | { readonly kind: 'kill'; readonly at: number; readonly who: string; readonly downMs: number }
   | { readonly kind: 'broker away'; readonly at: number; readonly ms: number; readonly wiped: boolean }
-  | { readonly kind: 'restore'; readonly at: number; readonly who: string; readonly backupAt: number; readonly downMs: number }
+  | {
+      readonly kind: 'restore'
+      readonly at: number
+      readonly who: string
+      readonly backupAt: number
+      readonly downMs: number
+      readonly note: RestoredNote
+    }
   | { readonly kind: 'clock'; readonly at: number; readonly who: string; readonly byMs: number }
   | {
       readonly kind: 'hub lies'
@@ -137,7 +150,58 @@ export function planOf(seed: number): Plan {
   if (random.chance(0.35)) for (let n = random.integer(1, 4); n > 0; n -= 1) faults.push(...hubLieOf(random, origins))
   const liar = random.pick(asPair(origins))
   if (random.chance(0.35)) for (let n = random.integer(1, 3); n > 0; n -= 1) faults.push(nodeLieOf(random, liar))
+  const loss = lossOf(seed, origins)
+  operations.push(...loss.operations)
+  faults.push(...loss.faults, ...falseLossOf(seed, liar), ...falseRootOf(seed, origins))
   return { seed, origins, operations: operations.sort((a, b) => a.at - b.at), faults }
+}
+
+/** Told now and then, by anyone: it leaves the log what it is, and so no other world changes for it. */
+function falseRootOf(seed: number, origins: readonly string[]): Fault[] {
+  const random = randomOf('simulate', 'false root', seed)
+  if (!random.chance(0.1)) return []
+  const at = random.integer(2000, TROUBLE_MS - 1000)
+  return [{ kind: 'node lies', at, who: random.pick(asPair(origins)), how: 'false state root', n: random.integer(0, 1000) }]
+}
+
+/** Told now and then, apart from the other lies, and by nobody else than who tells those. */
+function falseLossOf(seed: number, who: string): Fault[] {
+  const random = randomOf('simulate', 'false loss', seed)
+  if (!random.chance(0.06)) return []
+  return [{ kind: 'node lies', at: random.integer(2000, TROUBLE_MS - 1000), who, how: 'false loss', n: random.integer(0, 1000) }]
+}
+
+/**
+ * The last entry of a log reaches one reader alone; that one is cut off, the road forgets, and the origin is restored from before it. So
+ * an operator declares lost what turns up again afterwards. Drawn apart, so that all other worlds stay what they were.
+ */
+function lossOf(seed: number, origins: readonly string[]): { operations: Operation[]; faults: Fault[] } {
+  const random = randomOf('simulate', 'loss', seed)
+  if (!random.chance(0.12)) return { operations: [], faults: [] }
+  const origin = random.pick(asPair(origins))
+  const others = [...origins.filter(code => code !== origin), NATIONAL]
+  const holder = random.chance(0.7) ? random.pick(asPair(others)) : null
+  const at = random.integer(3000, 9000)
+  const note = holder !== null && random.chance(0.4) ? 'lost' : 'kept'
+  const says = (when: number, text: string): Operation => ({
+    at: when,
+    origin,
+    dataset: 'entity',
+    audience: 'all',
+    what: 'put',
+    keys: ['k1', `k${random.integer(2, 4)}`],
+    text,
+  })
+  const cut = (who: string, from: number, ms: number): Fault => ({ kind: 'partition', at: from, ms, who })
+  return {
+    operations: [says(at - 2500, 'kept'), says(at + 500, 'lost'), says(at + 800, 'lost too'), says(at + 20_000, 'after')],
+    faults: [
+      ...[HUB, ...others].filter(code => code !== holder).map(code => cut(code, at, 6000)),
+      ...(holder === null ? [] : [cut(holder, at + 1500, random.integer(4000, 32_000))]),
+      { kind: 'broker away', at: at + 2800, ms: 300, wiped: true },
+      { kind: 'restore', at: at + 2500, who: origin, backupAt: at + 200, downMs: 3000, note },
+    ],
+  }
 }
 
 const asPair = (codes: readonly string[]): [string, ...string[]] => [codes[0] ?? HUB, ...codes.slice(1)]
@@ -175,7 +239,15 @@ function faultOf(random: Random, origins: readonly string[]): Fault {
     () => crashOf(random, origin()),
     () => crashOf(random, random.pick([HUB, origin()])),
     () => ({ kind: 'broker away', at, ms: random.integer(200, 8000), wiped: random.chance(0.7) }),
-    () => ({ kind: 'restore', at, who: origin(), backupAt: random.integer(0, at), downMs: random.integer(3000, 8000) }),
+    () => ({
+      kind: 'restore',
+      at,
+      who: origin(),
+      backupAt: random.integer(0, at),
+      downMs: random.integer(3000, 8000),
+      // Not drawn from the plan's own luck: worlds of before keep their faults.
+      note: randomOf('simulate', 'note', at).pick(['kept', 'kept', 'lost', 'restored'] as const),
+    }),
     () => ({
       kind: 'clock',
       at,
@@ -209,6 +281,6 @@ const nodeLieOf = (random: Random, who: string): Fault => ({
   kind: 'node lies',
   at: random.integer(2000, TROUBLE_MS - 1000),
   who,
-  how: random.pick<NodeLie>(NODE_LIES as unknown as readonly [NodeLie, ...NodeLie[]]),
+  how: random.pick<NodeLie>(DRAWN_LIES as unknown as readonly [NodeLie, ...NodeLie[]]),
   n: random.integer(0, 1000),
 })

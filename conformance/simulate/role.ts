@@ -7,4 +7,6 @@ export type Role = {
   deliver(from: string, message: Message): Promise<void>
   /** Writes at an origin; false when it cannot now, and the writer comes again. */
   submit(operation: Operation): Promise<boolean>
+  /** whether it has begun to seal in this life */
+  isSealing(): boolean
 }

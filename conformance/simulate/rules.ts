@@ -7,10 +7,12 @@ import { judgeBehindClosing } from '../../schemas/closing-rule.ts'
 import { isNewerHead, judgeHead, missingBehind } from '../../schemas/head-rule.ts'
 import { openBytes, openRecords, openToken } from '../../schemas/opening.ts'
 import { judgeReceipt } from '../../schemas/receipt-rule.ts'
+import { planReopening, versionAfter } from '../../schemas/reopening-rule.ts'
 import { highestOfEachKey, takesEffect } from '../../schemas/replica-rule.ts'
+import { judgeRoot } from '../../schemas/root-rule.ts'
 import { settle } from '../../schemas/settlement.ts'
 import { openHead, openReceipt } from '../../schemas/statements.ts'
-import { maySeal, nextOutboxAction, repairSources } from '../../schemas/sync.ts'
+import { judgeStart, maySeal, nextOutboxAction, repairSources } from '../../schemas/sync.ts'
 
 export const RULES = {
   openToken,
@@ -24,11 +26,15 @@ export const RULES = {
   isNewerHead,
   missingBehind,
   judgeReceipt,
+  judgeRoot,
   takesEffect,
   highestOfEachKey,
   nextOutboxAction,
   repairSources,
   maySeal,
+  judgeStart,
+  planReopening,
+  versionAfter,
   order: {
     /** ledger, head and effect are one transaction */
     cursorWithEffect: true as boolean,
@@ -44,6 +50,8 @@ export const RULES = {
     askEveryoneAtStart: true as boolean,
     /** sealing waits for every answer, and not for the first that comes within a while */
     awaitEveryAnswer: true as boolean,
+    /** what an origin has declared lost loses its effect where it is held */
+    withdrawLost: true as boolean,
     /** what a witness says of the own log counts as far as the own signature stands under it */
     verifyWitness: true as boolean,
   },

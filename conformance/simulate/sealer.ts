@@ -2,8 +2,9 @@
 
 import { cutBatch, type SealContext, type SealedEntry, sealEnvelope, sealOpening } from '../../schemas/envelope.ts'
 import type { EnvelopeClaims } from '../../schemas/generated/envelope.ts'
-import type { ChainEntry, LogHead, LogId } from '../../schemas/log.ts'
+import { type ChainEntry, formatLogId, type LogHead, type LogId, type Loss } from '../../schemas/log.ts'
 import type { ExchangeRecord, JsonObject } from '../../schemas/record.ts'
+import type { Reopening } from '../../schemas/reopening-rule.ts'
 import { randomOf } from '../samples/random.ts'
 import { append, type DiskLog, logOn, type StoredEntry } from './disk.ts'
 import { type Ground, type Life, transact } from './ground.ts'
@@ -36,11 +37,12 @@ export function storedOf(
   closing: LogHead | null,
   previous: LogHead | null,
   records: readonly ExchangeRecord[],
+  lost: Loss | null = null,
 ): StoredEntry {
   const { epoch, seq, digest } = sealed
   const entry: ChainEntry =
     sealed.body === null
-      ? { epoch, seq, digest, kind: 'opening', closing }
+      ? { epoch, seq, digest, kind: 'opening', closing, lost }
       : { epoch, seq, digest, kind: 'envelope', previous: previous?.digest ?? '' }
   const claims = JSON.parse(Buffer.from(sealed.token.split('.')[1] ?? '', 'base64url').toString('utf8')) as Partial<EnvelopeClaims>
   return {
@@ -54,11 +56,32 @@ export function storedOf(
   }
 }
 
+/** What an own log has declared lost, its versions stay above. */
+const floorOf = (on: DiskLog): number =>
+  Math.max(0, ...on.entries.map(({ entry }) => (entry.kind === 'opening' ? (entry.lost?.floor ?? 0) : 0)))
+
+/** An operator's order: what cannot be had back is declared lost, and a new epoch opened behind it. */
+export async function sealReopening(ground: Ground, life: Life, log: LogId, plan: Reopening): Promise<void> {
+  const on = logOn(ground.disk(life.code), log)
+  const sealed = await sealOpening(log, plan.epoch, plan.closing, contextOf(ground, life.code), plan.lost)
+  const stored = storedOf(sealed, plan.closing, null, [], plan.lost)
+  ground.step(life, 'seal: sealed')
+  await transact(ground, life, 'seal: written', 'seal: committed', [
+    () => ground.watch.reopened(log, plan.lost, stored.entry),
+    () => append(on, stored),
+    () => ground.watch.sealed(life.code, stored, log),
+  ])
+  ground.sealedNote(life.code)?.positions.set(formatLogId(log), stored.entry)
+}
+
+export const highestVersion = (on: DiskLog): number => Math.max(floorOf(on), ...[...on.rows.values()].map(row => row.ver))
+
 function decide({ dataset, what, keys, text }: Operation, on: DiskLog, ground: Ground): ExchangeRecord[] {
   const at = new Date(Date.UTC(2026, 0, 1) + ground.now()).toISOString()
+  const floor = floorOf(on)
   return [...new Set(keys)].flatMap((key): ExchangeRecord[] => {
     const row = on.rows.get(key)
-    const ver = (row?.ver ?? 0) + 1
+    const ver = ground.rules.versionAfter(row?.ver ?? 0, floor)
     const common = { key, at, platform: 'P1', ver }
     if (what === 'retract') return row === undefined || row.op === 'retract' ? [] : [{ ...common, op: 'retract', why: 'corrected' }]
     const body = bodyOf(dataset, `${text}-${key}`)
@@ -103,5 +126,6 @@ export async function sealOperation(ground: Ground, life: Life, operation: Opera
     },
   ])
   await transact(ground, life, 'seal: written', 'seal: committed', writes)
+  if (head !== null) ground.sealedNote(code)?.positions.set(formatLogId(log), head)
   return log
 }

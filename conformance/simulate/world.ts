@@ -4,11 +4,12 @@
  */
 import { createHash } from 'node:crypto'
 import { isExchangeError } from '../../schemas/errors.ts'
+import type { Position } from '../../schemas/log.ts'
 import { type OpenedToken, openToken } from '../../schemas/opening.ts'
 import { openHead, openReceipt } from '../../schemas/statements.ts'
 import { createBroker } from './broker.ts'
 import { createClock } from './clock.ts'
-import { copyDisk, type Disk, emptyDisk } from './disk.ts'
+import { copyDisk, type Disk, emptyDisk, type Note } from './disk.ts'
 import { Crash, type Ground, type Life } from './ground.ts'
 import { createHubLies } from './hub-lies.ts'
 import { createHubRole } from './hub-role.ts'
@@ -34,6 +35,7 @@ const START = Date.UTC(2026, 0, 1)
 /** windows of trouble that began before its end are over by now */
 const CALM_MS = TROUBLE_MS + 25_000
 const AGAIN_MS = 700
+const BORNE_LIES: ReadonlySet<string> = new Set(['version counted back'])
 
 export async function runWorld(plan: Plan, members: Members, given: Rules = RULES): Promise<Result> {
   const clock = createClock()
@@ -47,6 +49,7 @@ export async function runWorld(plan: Plan, members: Members, given: Rules = RULE
     return found
   }
   const lives = new Map<string, { life: Life; role: Role }>()
+  const notes = new Map<string, Note>()
   const skew = new Map<string, number>()
   const stepsDone = new Map<string, number>()
   const mayRead = (code: string, audience: string): boolean => audience === 'all' || (audience === 'national' && code === NATIONAL)
@@ -130,6 +133,8 @@ export async function runWorld(plan: Plan, members: Members, given: Rules = RULE
     },
     disk,
     mayRead,
+    sealedNote: code => notes.get(code) ?? null,
+    renewNote: (code, positions) => void notes.set(code, { positions, trusted: true }),
   }
 
   async function run(life: Life, act: () => Promise<void> | void): Promise<void> {
@@ -178,7 +183,9 @@ export async function runWorld(plan: Plan, members: Members, given: Rules = RULE
     else if (fault.kind === 'node lies') {
       clock.at(fault.at, async () => {
         const program = lives.get(fault.who)
-        if (program !== undefined) await run(program.life, () => tellLie(ground, fault))
+        // A lie that its log bears is sealed like anything else, and so not by a node that does not seal yet.
+        if (program === undefined || (BORNE_LIES.has(fault.how) && !program.role.isSealing())) return
+        await run(program.life, () => tellLie(ground, fault))
       })
     } else if (fault.kind === 'partition') clock.at(fault.at, () => note(`${fault.who} is cut off for ${fault.ms} ms`))
     else if (fault.kind === 'noise') clock.at(fault.at, () => note(`the network is bad for ${fault.ms} ms`))
@@ -186,18 +193,23 @@ export async function runWorld(plan: Plan, members: Members, given: Rules = RULE
 
   function plannedRestore(fault: Fault & { kind: 'restore' }): void {
     let backup = emptyDisk()
+    let noted = new Map<string, Position>()
     clock.at(fault.backupAt, () => {
       backup = copyDisk(disk(fault.who))
+      noted = new Map(notes.get(fault.who)?.positions)
     })
     const restore = (): void => {
       if (clock.now() > CALM_MS) return
-      if (!oracle.mayRestore(fault.who)) {
+      // The own note outlives the database and says what is missing; without it the witnesses are all there is.
+      if (fault.note !== 'kept' && !oracle.mayRestore(fault.who)) {
         clock.at(clock.now() + AGAIN_MS, restore)
         return
       }
-      note(`${fault.who} loses its disk and is restored from a backup of ${fault.backupAt} ms`)
+      note(`${fault.who} loses its disk and is restored from a backup of ${fault.backupAt} ms, its own note ${fault.note}`)
       stop(fault.who, fault.downMs)
       disks.set(fault.who, copyDisk(backup))
+      if (fault.note === 'lost') notes.delete(fault.who)
+      if (fault.note === 'restored') notes.set(fault.who, { positions: new Map(noted), trusted: false })
       oracle.restored(fault.who)
     }
     clock.at(fault.at, restore)

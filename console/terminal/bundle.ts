@@ -29,8 +29,10 @@ export type ExportOptions = {
   readonly json: boolean
 }
 
-type Placed = { readonly log: LogId; readonly position: Position }
-type Span = { readonly log: LogId; readonly first: Position; readonly last: Position }
+/** `issued`: when it was signed, in seconds. */
+type Placed = { readonly log: LogId; readonly position: Position; readonly issued: number }
+/** `whole`: up to the last entry that the holder has. */
+type Span = { readonly log: LogId; readonly first: Position; readonly last: Position; readonly whole: boolean }
 type HeldLog = LogId & { readonly head: Position | null }
 
 /** @throws REQUEST_INVALID */
@@ -46,8 +48,8 @@ export function parseLogName(text: string): LogId {
 /** Where an entry says that it stands. Whether that is true is for whoever takes it in. */
 export function placeOf(item: BundleItem): Placed {
   const claims = parseToken(item.token, item.kind).claims as Partial<EnvelopeClaims>
-  const { iss = '', ds = '', aud = '', ep = 0, seq = 0 } = claims
-  return { log: { origin: iss, dataset: ds, audience: aud }, position: { epoch: ep, seq } }
+  const { iss = '', ds = '', aud = '', ep = 0, seq = 0, iat = 0 } = claims
+  return { log: { origin: iss, dataset: ds, audience: aud }, position: { epoch: ep, seq }, issued: iat }
 }
 
 /** The first and last position of each log that is asked for, as the holder holds it. @throws LOG_UNKNOWN */
@@ -59,7 +61,8 @@ export function spansOf(held: readonly HeldLog[], options: Pick<ExportOptions, '
     const first = { epoch: epoch ?? 1, seq: options.fromSeq ?? 0 }
     const end = epoch === undefined ? { epoch: head.epoch, seq: head.seq } : { epoch, seq: Number.MAX_SAFE_INTEGER }
     const last = options.toSeq === undefined ? end : { epoch: epoch ?? 1, seq: options.toSeq }
-    return { log, first, last: comparePositions(last, head) > 0 ? { epoch: head.epoch, seq: head.seq } : last }
+    const whole = comparePositions(last, head) >= 0
+    return { log, first, last: whole ? { epoch: head.epoch, seq: head.seq } : last, whole }
   })
 }
 
@@ -70,16 +73,24 @@ export async function runExport(file: FederationFile, options: ExportOptions, te
   const { logs: held } = (await askJson(`${holder.url}/v1/logs`)) as { readonly logs: readonly HeldLog[] }
   const spans = spansOf(held, options)
   await using out = await openOut(options.out, options.resume)
-  const before = options.resume ? await readBack(out, options.out) : new Map<string, Position>()
-  const written: { log: LogId; entries: number; last: Position | null }[] = []
-  for (const span of spans)
-    written.push(await exportSpan(holder.url, token, span, before.get(formatLogId(span.log)) ?? null, out, terminal))
+  const before = options.resume ? await readBack(out, options.out) : NOTHING_WRITTEN
+  const written: Written[] = []
+  for (const span of spans) {
+    const done = before.last.get(formatLogId(span.log)) ?? null
+    const { last, issued, ...sum } = await exportSpan(holder.url, token, span, done, out, terminal)
+    const erased = await exportErased(holder.url, token, { ...span, until: span.whole ? null : issued }, before.erased, out)
+    written.push({ ...sum, last, erased })
+  }
   await out.sync()
   const { size } = await out.stat()
   if (options.json) writeJson(terminal, { file: options.out, bytes: size, logs: written })
   else {
-    for (const { log, entries, last } of written)
-      terminal.out.write(`${formatLogId(log)}  ${entries} 条 entries，至 up to ${last === null ? '–' : formatPosition(last)}\n`)
+    for (const { log, entries, last, erased } of written) {
+      const more = erased === 0 ? '' : `；另附 ${erased} 项此前位置的删除声明 and ${erased} redactions of positions before`
+      terminal.out.write(
+        `${formatLogId(log)}  ${entries} 条 entries，至 up to ${last === null ? '–' : formatPosition(last)}${more}\n`,
+      )
+    }
     terminal.out.write(`✔ ${options.out} (${size} 字节 bytes)\n`)
   }
   return 0
@@ -94,34 +105,42 @@ const openOut = (path: string, resume: boolean): Promise<FileHandle> =>
     )
   })
 
+type Written = { readonly log: LogId; readonly entries: number; readonly last: Position | null; readonly erased: number }
+/** What an earlier export wrote: how far each log came, and redactions by themselves. */
+type Before = { readonly last: ReadonlyMap<string, Placed>; readonly erased: ReadonlySet<string> }
+const NOTHING_WRITTEN: Before = { last: new Map(), erased: new Set() }
+
 /** Reads what an earlier export wrote, cuts off what is not whole, and says how far each log came. */
-async function readBack(out: FileHandle, path: string): Promise<Map<string, Position>> {
-  const last = new Map<string, Position>()
+async function readBack(out: FileHandle, path: string): Promise<Before> {
+  const last = new Map<string, Placed>()
+  const erased = new Set<string>()
   let end = 0
   try {
     for await (const item of readBundle(createReadStream(path))) {
-      const { log, position } = placeOf(item)
-      last.set(formatLogId(log), position)
+      const place = placeOf(item)
+      if (item.kind === 'redaction') erased.add(item.token)
+      else last.set(formatLogId(place.log), place)
       end = item.end
     }
   } catch (error) {
     if (!isExchangeError(error)) throw error
     await out.truncate(end)
   }
-  return last
+  return { last, erased }
 }
 
 async function exportSpan(
   url: string,
   token: string | null,
   { log, first, last }: Span,
-  done: Position | null,
+  done: Placed | null,
   out: FileHandle,
   { err }: Terminal,
-): Promise<{ log: LogId; entries: number; last: Position | null }> {
-  let next = done === null ? first : { epoch: done.epoch, seq: done.seq + 1 }
+): Promise<{ log: LogId; entries: number; last: Position | null; issued: number }> {
+  let next = done === null ? first : { epoch: done.position.epoch, seq: done.position.seq + 1 }
   let entries = 0
-  let reached = done
+  let reached = done?.position ?? null
+  let issued = done?.issued ?? 0
   while (comparePositions(next, last) <= 0) {
     const query = new URLSearchParams({ epoch: String(next.epoch), from: String(next.seq) })
     const bytes = await patiently(() =>
@@ -130,8 +149,9 @@ async function exportSpan(
     let took = 0
     let end = 0
     for await (const item of readBundle(whole(bytes))) {
-      const { position } = placeOf(item)
+      const { position, issued: at } = placeOf(item)
       if (comparePositions(position, last) > 0) break
+      issued = at
       took += 1
       end = item.end
       reached = position
@@ -148,7 +168,38 @@ async function exportSpan(
       err.write(`\r\u001b[2K${formatLogId(log)} ${formatPosition(reached)} / ${formatPosition(last)}`)
   }
   if (err.isTTY === true) err.write('\r\u001b[2K')
-  return { log, entries, last: reached }
+  return { log, entries, last: reached, issued }
+}
+
+/**
+ * What was erased before the first position of a part: whoever holds those positions already learns of it in no other way. Only what the
+ * entries of the file allow goes along: everything, if they reach the holder's last one, else what was signed before the last of them.
+ * Within the part a redaction stands beside its envelope.
+ */
+async function exportErased(
+  url: string,
+  token: string | null,
+  { log, first, until }: { readonly log: LogId; readonly first: Position; readonly until: number | null },
+  done: ReadonlySet<string>,
+  out: FileHandle,
+): Promise<number> {
+  if (comparePositions(first, { epoch: 1, seq: 0 }) <= 0) return 0
+  let erased = 0
+  for (let cursor = { issued: 0, epoch: 0, seq: 0 }; ; ) {
+    const query = new URLSearchParams(Object.entries(cursor).map(([name, value]): [string, string] => [name, String(value)]))
+    const address = `${url}/v1/logs/${log.origin}/${log.dataset}/${log.audience}/redactions?${query}`
+    const bytes = await patiently(() => askBytes(address, token))
+    if (bytes.length === 0) return erased
+    let start = 0
+    for await (const item of readBundle(whole(bytes))) {
+      const { position, issued } = placeOf(item)
+      cursor = { issued, ...position }
+      const wanted = comparePositions(position, first) < 0 && (until === null || issued < until) && !done.has(item.token)
+      if (wanted) await out.appendFile(bytes.subarray(start, item.end))
+      if (wanted) erased += 1
+      start = item.end
+    }
+  }
 }
 
 async function* whole(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

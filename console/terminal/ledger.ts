@@ -12,6 +12,8 @@ type Line = {
   readonly log?: LogId
   readonly check?: string
   readonly position?: Position | null
+  /** of a log that was loaded from a snapshot: the position whose state it was */
+  readonly base?: Position
   readonly item?: number
   readonly key?: string
   readonly expected?: string
@@ -38,11 +40,13 @@ export async function runLedgerVerify(
   const token = await readOperatorToken(holder.name, holder.operator_token_file)
   const url = `${holder.url}/v1/ledger/verification`
   const findings: Line[] = []
+  const begun: { readonly log: LogId; readonly base: Position }[] = []
   let end: Line | null = null
   for await (const value of askLines(url, token)) {
     const line = value as Line
     if (line.kind === 'end') end = line
     if (line.kind === 'finding') findings.push(line)
+    if (line.base !== undefined && line.log !== undefined) begun.push({ log: line.log, base: line.base })
     if (line.kind === 'finding' && !json) terminal.out.write(formatFinding(line))
     if (line.kind === 'progress' && terminal.err.isTTY === true && line.log !== undefined)
       terminal.err.write(`\r\u001b[2K${formatLogId(line.log)} ${line.entries}\r`)
@@ -51,8 +55,12 @@ export async function runLedgerVerify(
   if (end === null)
     throw new ExchangeError('PROGRAM_UNREACHABLE', `${url}: 核验未能完成，详见该程序的日志 could not be finished; its log says why`)
   const { logs = 0, entries = 0, records = 0 } = end
-  if (json) writeJson(terminal, { at: holder.name, logs, entries, records, findings })
+  if (json) writeJson(terminal, { at: holder.name, logs, entries, records, findings, ...(begun.length === 0 ? {} : { begun }) })
   else {
+    for (const { log, base } of begun)
+      terminal.out.write(
+        `· ${formatLogId(log)}: 自快照 ${formatPosition(base)} 起核验，此前条目此处不存 verified from its snapshot on, earlier entries are not held here\n`,
+      )
     const sums = `${logs} 条日志链 logs, ${entries} 条 entries, ${records} 条记录 records`
     terminal.out.write(
       findings.length === 0

@@ -7,8 +7,10 @@ import { runExport, runImport } from './bundle.ts'
 import { type FederationFile, readFederationFile } from './federation-file.ts'
 import { ADAPTERS, runIngest } from './ingest.ts'
 import { runLedgerVerify } from './ledger.ts'
+import { runProofExport } from './proof.ts'
 import { runQuarantineList, runQuarantineRelease } from './quarantine.ts'
 import { runRedact } from './redact.ts'
+import { runReopen } from './reopen.ts'
 import { runSamples } from './samples.ts'
 import { runShow } from './show.ts'
 import { runStatus } from './status.ts'
@@ -33,6 +35,8 @@ type RedactFlags = Json & {
   readonly why: RetractReason
   readonly audience?: string
 }
+
+type ReopenFlags = Json & { readonly audience?: string; readonly without?: readonly string[]; readonly yes?: boolean }
 
 const jsonOption = (): Option => new Option('--json', '机器可读输出 machine-readable output')
 const filled = <T extends object>(fields: { readonly [name: string]: unknown }): T =>
@@ -133,7 +137,9 @@ function buildCommand(env: Environment, terminal: Terminal, exit: (code: number)
 
   program
     .command('verify')
-    .description('离线验证信封、回执、链头或删除声明文件。Verifies a file with an envelope, receipt, head or redaction, offline')
+    .description(
+      '离线验证信封、回执、链头、删除声明或矛盾证明文件。Verifies a file with an envelope, receipt, head, redaction or proof, offline',
+    )
     .argument('<file>', '文件 file')
     .option('--membership <file>', '成员文件；默认取联盟目录中的 membership file; that of the federation unless given')
     .addOption(jsonOption())
@@ -143,9 +149,29 @@ function buildCommand(env: Environment, terminal: Terminal, exit: (code: number)
 
   addBundleCommands(program, { federation, terminal, exit })
   addQuarantineCommands(program, { federation, terminal, exit })
-  program
-    .command('ledger')
-    .description('账本。The ledger of a hub or node')
+  addProofCommands(program, { federation, terminal, exit })
+  const ledger = program.command('ledger').description('账本。The ledger of a hub or node')
+  ledger
+    .command('reopen')
+    .description(
+      '恢复自旧备份后，末尾条目已无处可取时：先列出将声明遗失者，--yes 即声明遗失并开启新纪元。After a restore from an old backup, where the last entries can be had from nobody: shows what would be declared lost; --yes declares it and opens a new epoch',
+    )
+    .argument('<node>', '成员代码 code of the member')
+    .argument('<dataset>', '数据集 dataset')
+    .option('--audience <name>', '范围；默认 all audience, all unless given')
+    .option('--without <program...>', '不再等待其应答或交付者 go on without these, though they may hold some of it')
+    .option('--yes', '确认 do it')
+    .addOption(jsonOption())
+    .action(async (node: string, dataset: string, { audience, without = [], yes = false, json = false }: ReopenFlags) =>
+      exit(
+        await runReopen(
+          await federation(),
+          { node, dataset, without, yes, json, ...filled<{ audience?: string }>({ audience }) },
+          terminal,
+        ),
+      ),
+    )
+  ledger
     .command('verify')
     .description(
       '重算数据库中的全部摘要、签名与链，并核对副本；有不符则返回 1。Re-hashes what stands in the database and compares the replica; 1 if something was edited',
@@ -210,6 +236,26 @@ function addBundleCommands(program: Command, { federation, terminal, exit }: Aro
     )
 }
 
+type ProofFlags = Json & { readonly at?: string; readonly number: number; readonly out: string }
+
+function addProofCommands(program: Command, { federation, terminal, exit }: Around): void {
+  program
+    .command('proof')
+    .description('矛盾证明。Proofs that somebody has signed what cannot both be true')
+    .command('export')
+    .description(
+      '把一份证明写入文件，可凭成员文件离线验证。Writes a proof to a file, which verifies offline with the membership file',
+    )
+    .argument('<log>', '来源/数据集/范围，或 hub origin/dataset/audience, or hub')
+    .option('--at <program>', '向谁索取；默认逐一询问 whom to ask; one after another unless given')
+    .option('--number <number>', '对枢纽的第几份 which of those against the hub', count, 1)
+    .requiredOption('-o, --out <file>', '目标文件 file to write')
+    .addOption(jsonOption())
+    .action(async (log: string, { at, number, out, json = false }: ProofFlags) =>
+      exit(await runProofExport(await federation(), { log, number, out, json, ...filled<{ at?: string }>({ at }) }, terminal)),
+    )
+}
+
 type ListFlags = Json & { readonly at: string; readonly code?: string; readonly kind?: string; readonly limit: number }
 type ReleaseFlags = Json & {
   readonly at: string
@@ -225,7 +271,7 @@ function addQuarantineCommands(program: Command, { federation, terminal, exit }:
     .description('隔离区内容，新者在前。What stands there, newest first')
     .addOption(atOption())
     .option('--code <code>', '仅此代码 of this code only')
-    .addOption(new Option('--kind <kind>', '仅此种类 of this kind only').choices(['envelope', 'record', 'row']))
+    .addOption(new Option('--kind <kind>', '仅此种类 of this kind only').choices(['envelope', 'record', 'row', 'proof']))
     .option('--limit <number>', '条数，至多 500 how many, 500 at most', count, 100)
     .addOption(jsonOption())
     .action(async ({ at, code, kind, limit, json = false }: ListFlags) =>

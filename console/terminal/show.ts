@@ -16,7 +16,7 @@ type Item = {
   readonly origin: string
   readonly audience: string
   readonly position: { readonly epoch: number; readonly seq: number; readonly item: number }
-  readonly envelope: string
+  readonly envelope: string | null
   readonly verification: { readonly state: string; readonly signer?: string; readonly kid?: string; readonly at?: string }
   readonly freshness?: { readonly state: string; readonly said: Bilingual } | null
 }
@@ -24,6 +24,7 @@ type Item = {
 const STATES: { readonly [state: string]: string } = {
   verified: '✔ 已验证 verified',
   own: '✔ 本方签发 own',
+  snapshot: '✔ 取自已核对状态根的快照 from a snapshot whose signed state root was checked',
   disputed: '✘ 有争议：来源签署了两份历史 disputed: its origin signed two histories',
 }
 
@@ -38,7 +39,7 @@ function formatItem(item: Item, dataset: string, names: FederationFile['nodes'])
     `  操作 op, ver       ${item.op}${item.why === undefined ? '' : ` (${item.why})`}, ${item.ver}`,
     `  时间 at            ${item.at}`,
     `  位置 position      ${formatPosition(item.position)} #${item.position.item}`,
-    `  信封 envelope      ${item.envelope}`,
+    `  信封 envelope      ${item.envelope ?? '– 此处不存 not held here'}`,
     `  验证 verification  ${STATES[state] ?? `? ${state}`}; ${signer}, kid ${kid}, ${at}`,
     ...(item.freshness == null
       ? []

@@ -55,6 +55,26 @@ describe('the status of a federation', () => {
     expect(formatStatus(status)).toContain('1.1 −2')
   })
 
+  test('shows a frozen log, proofs against the hub and doubts, each at the holder that has them', () => {
+    const seen = { kind: 'receipt-missing', about: '530000/entity/all', count: 3, last: '2026-11-01T00:00:00Z', reason: null }
+    const frozen: HolderAnswer = {
+      logs: [{ origin: '530000', dataset: 'entity', audience: 'all', head: head(3), frozen: true }],
+      quarantine: [],
+      doubts: [seen],
+      convictions: 1,
+    }
+    const status = merge({ ...everywhere(holding(head(3))), '520000': frozen })
+    expect(status).toMatchObject({
+      logs: [{ frozen: ['520000'] }],
+      convictions: { '520000': 1, hub: 0 },
+      doubts: { '520000': [seen] },
+    })
+    const text = formatStatus(status)
+    expect(text).toContain('✘ 530000/entity/all 已冻结 is frozen (520000)')
+    expect(text).toContain('hutong proof export hub --at 520000')
+    expect(text).toContain('? 520000  530000/entity/all ×3')
+  })
+
   test('tells two histories of the same length apart', () => {
     const status = merge({ ...everywhere(holding(head(3))), '520000': holding(head(3, 'sha-256:other123')) })
     expect(status).toMatchObject({ converged: false, logs: [{ same: false }] })

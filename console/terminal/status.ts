@@ -3,6 +3,7 @@
  * the answers. A holder that does not answer has no position at all: it is shown as unreachable, never as empty.
  */
 import { readFile } from 'node:fs/promises'
+import { DOUBTS, type DoubtKind } from '../../runtime/ledger/doubts.ts'
 import { isExchangeError } from '../../schemas/errors.ts'
 import { comparePositions, formatLogId, formatPosition, type LogHead, type LogId } from '../../schemas/log.ts'
 import { audiencesRead, type Membership, parseMembership } from '../../schemas/membership.ts'
@@ -12,6 +13,8 @@ import { formatTable } from './table.ts'
 import { type Bilingual, both, shortDigest, type Terminal, writeJson } from './text.ts'
 
 const TIMEOUT_MS = 2000
+/** of each holder, the newest first; --json has all */
+const DOUBTS_SHOWN = 8
 
 type QuarantineCount = {
   readonly kind: string
@@ -20,9 +23,23 @@ type QuarantineCount = {
   readonly code: string
   readonly count: number
 }
-type LogAnswer = LogId & { readonly head: LogHead | null; readonly origin_state?: string }
+/** What a holder saw that does not fit and proves nothing by itself. */
+type Doubt = {
+  readonly kind: string
+  readonly about: string
+  readonly count: number
+  readonly last: string
+  readonly reason: string | null
+}
+type LogAnswer = LogId & { readonly head: LogHead | null; readonly origin_state?: string; readonly frozen?: boolean }
 export type HolderAnswer =
-  | { readonly logs: readonly LogAnswer[]; readonly quarantine: readonly QuarantineCount[] }
+  | {
+      readonly logs: readonly LogAnswer[]
+      readonly quarantine: readonly QuarantineCount[]
+      readonly doubts?: readonly Doubt[]
+      /** proofs against the hub */
+      readonly convictions?: number
+    }
   | { readonly error: string }
 
 export type LogStatus = LogId & {
@@ -34,6 +51,8 @@ export type LogStatus = LogId & {
   readonly lag: { readonly [holder: string]: number | null }
   /** as the hub sees it, else the first holder that answers: own, current, late, missing */
   readonly origin_state: string | null
+  /** holders that have frozen it, because its origin has signed two histories */
+  readonly frozen: readonly string[]
 }
 export type FederationStatus = {
   readonly federation: string
@@ -43,6 +62,9 @@ export type FederationStatus = {
   readonly holders: readonly { readonly name: string; readonly url: string; readonly reachable: boolean; readonly error?: string }[]
   readonly logs: readonly LogStatus[]
   readonly quarantine: { readonly [holder: string]: readonly QuarantineCount[] }
+  readonly doubts: { readonly [holder: string]: readonly Doubt[] }
+  /** how many proofs against the hub each holder has */
+  readonly convictions: { readonly [holder: string]: number }
 }
 
 /** The hub and the origin hold every log; a member those whose audience it belongs to. */
@@ -88,8 +110,15 @@ function mergeLog(
     same: digests.size <= 1,
     lag: Object.fromEntries(heads.map(([holder, head]) => [holder, answering.includes(holder) ? lagOf(head, furthest) : null])),
     origin_state: states.find(state => state !== null) ?? null,
+    frozen: [...found].flatMap(([holder, log]) => (log?.frozen === true ? [holder] : [])),
   }
 }
+
+const byHolder = <T>(
+  answers: ReadonlyMap<string, HolderAnswer>,
+  read: (answer: Extract<HolderAnswer, { readonly logs: unknown }>) => T,
+): { readonly [holder: string]: T } =>
+  Object.fromEntries([...answers].flatMap(([name, answer]) => ('logs' in answer ? [[name, read(answer)]] : [])))
 
 /** Pure: what the answers of all holders mean together. */
 export function mergeStatus(options: {
@@ -118,18 +147,23 @@ export function mergeStatus(options: {
     converged: states.every(state => state.reachable) && logs.every(log => log.same),
     holders: states,
     logs,
-    quarantine: Object.fromEntries([...answers].flatMap(([name, answer]) => ('logs' in answer ? [[name, answer.quarantine]] : []))),
+    quarantine: byHolder(answers, answer => answer.quarantine),
+    doubts: byHolder(answers, answer => answer.doubts ?? []),
+    convictions: byHolder(answers, answer => answer.convictions ?? 0),
   }
 }
 
 async function askHolder({ url }: Holder): Promise<HolderAnswer> {
   try {
-    const { logs, quarantine } = (await askJson(`${url}/v1/logs`, { timeoutMs: TIMEOUT_MS })) as {
-      logs?: unknown
-      quarantine?: unknown
-    }
+    const answer = (await askJson(`${url}/v1/logs`, { timeoutMs: TIMEOUT_MS })) as { readonly [name: string]: unknown }
+    const { logs, quarantine, doubts, convictions } = answer
     if (!Array.isArray(logs)) return { error: 'expected a list of logs' }
-    return { logs: logs as LogAnswer[], quarantine: Array.isArray(quarantine) ? (quarantine as QuarantineCount[]) : [] }
+    return {
+      logs: logs as LogAnswer[],
+      quarantine: Array.isArray(quarantine) ? (quarantine as QuarantineCount[]) : [],
+      doubts: Array.isArray(doubts) ? (doubts as Doubt[]) : [],
+      convictions: typeof convictions === 'number' ? convictions : 0,
+    }
   } catch (error) {
     return { error: isExchangeError(error) ? error.message : 'unknown' }
   }
@@ -168,6 +202,29 @@ const verdictOf = ({ converged, holders }: FederationStatus): Bilingual => {
   return { zh: '✘ 各持有方尚不一致。', en: 'Holders do not agree yet.' }
 }
 
+/** What a supervisor acts on: proofs first, then doubts. */
+function alarmsOf({ logs, convictions, doubts }: FederationStatus): string[] {
+  const frozen = logs
+    .filter(log => log.frozen.length > 0)
+    .map(log => {
+      const id = formatLogId(log)
+      return `✘ ${id} 已冻结 is frozen (${log.frozen.join(', ')})：hutong proof export ${id}\n`
+    })
+  const convicted = Object.entries(convictions).filter(([, count]) => count > 0)
+  const hub = convicted.map(
+    ([holder, count]) =>
+      `✘ ${holder} 持有 ${count} 份枢纽自相矛盾的证明 holds proofs against the hub：hutong proof export hub --at ${holder}\n`,
+  )
+  const doubtful = Object.entries(doubts).flatMap(([holder, list]) =>
+    list.slice(0, DOUBTS_SHOWN).map(({ kind, about, count, last, reason }) => {
+      const said = DOUBTS[kind as DoubtKind]
+      const what = said === undefined ? kind : both(said)
+      return `? ${holder}  ${about} ×${count} ${last}  ${what}${reason === null ? '' : ` (${reason})`}\n`
+    }),
+  )
+  return [...frozen, ...hub, ...doubtful]
+}
+
 export function formatStatus(status: FederationStatus): string {
   const { holders, logs, quarantine } = status
   const heads = ['日志链 log', '最新 furthest', '来源 origin', ...holders.map(holder => holder.name)]
@@ -185,6 +242,7 @@ export function formatStatus(status: FederationStatus): string {
     `${status.federation}  ${status.at}\n`,
     formatTable(heads, [...rows, ['隔离区 quarantine', '', '', ...refused]]),
     '= 与最新一致 as the furthest   −n 落后 behind   ≠ 不同 different   ? 无应答 unreachable   · 不在范围 not its audience\n',
+    ...alarmsOf(status),
     ...silent.map(({ name, url }) => `✘ ${name} 没有应答，其数据未知 does not answer; what it holds is unknown (${url})\n`),
     `${both(verdictOf(status))}\n`,
   ].join('')

@@ -1,7 +1,9 @@
-/** Prints what {@link verifyFile} finds. */
+/** Prints what {@link verifyFile} or {@link verifyProof} finds. */
 import { readFile } from 'node:fs/promises'
 import { ExchangeError } from '../../schemas/errors.ts'
 import { parseMembership } from '../../schemas/membership.ts'
+import { isProofFile } from '../../schemas/proof.ts'
+import { formatProofVerification, verifyProof } from './proof.ts'
 import { widthOf } from './table.ts'
 import { both, type Terminal, writeJson } from './text.ts'
 import { CHECKS, sentenceOf, type Verification, verifyFile } from './verification.ts'
@@ -30,14 +32,21 @@ const readInput = async (path: string, what: string): Promise<Buffer> => {
   }
 }
 
-/** Exit code 0 only if everything that can be checked without a log passes. @throws REQUEST_INVALID, MEMBERSHIP_FILE_INVALID */
+/** Exit code 0 only if everything that can be checked without a log passes; of a proof, only if it holds. @throws REQUEST_INVALID, MEMBERSHIP_FILE_INVALID */
 export async function runVerify(
   path: string,
   options: { readonly membershipFile: string; readonly json: boolean },
   terminal: Terminal,
 ): Promise<number> {
   const membership = await parseMembership((await readInput(options.membershipFile, 'membership')).toString('utf8'))
-  const verification = await verifyFile(await readInput(path, 'file'), membership)
+  const bytes = await readInput(path, 'file')
+  if (isProofFile(bytes)) {
+    const proof = await verifyProof(bytes, membership)
+    if (options.json) writeJson(terminal, { file: path, ...proof })
+    else terminal.out.write(formatProofVerification(path, proof))
+    return proof.valid ? 0 : 1
+  }
+  const verification = await verifyFile(bytes, membership)
   if (options.json) writeJson(terminal, { file: path, ...verification })
   else terminal.out.write(formatVerification(path, verification))
   return verification.valid ? 0 : 1

@@ -1,7 +1,8 @@
 /**
  * Takes a file in through an adapter. Every row ends in exactly one of five sums: sealed, unchanged, superseded (a later row of the
  * same file speaks of the same key), parked (its parent has not come), refused (quarantined with file, line, field, rule, reason).
- * The file is read twice: first to learn which row speaks last for each key, so that reading the same file again changes nothing.
+ * The file is read twice: first to learn which row speaks last for each key, so that reading the same file again changes nothing. What
+ * is small enough is kept from the first reading.
  */
 import type { Kysely } from 'kysely'
 import type { Adapter, MappedRow, ReadOptions, RowFault, RowLocation } from '../../adapters/adapter.ts'
@@ -27,6 +28,8 @@ type RecordRow = MappedRow & { readonly kind: 'record' }
 
 const BATCH_ROWS = 512
 const SHOWN_REFUSALS = 50
+/** characters of rows that are kept from the first reading, so that they need not be read and mapped again */
+const KEPT_CHARACTERS = 16 * 1024 * 1024
 
 export async function ingest(
   adapter: Adapter,
@@ -41,7 +44,7 @@ export async function ingest(
 ): Promise<IngestSum> {
   const { sealer, db, origin } = options
   const sum: IngestSum = { rows: 0, sealed: 0, unchanged: 0, superseded: 0, parked: 0, refused: 0, refusals: [] }
-  const last = await lastRows(adapter, open, options)
+  const { last, rows } = await firstReading(adapter, open, options)
   const batches = new Map<OpenDatasetName, RecordRow[]>()
   let aside: Quarantined[] = []
   const reading = {
@@ -83,7 +86,7 @@ export async function ingest(
   }
 
   let index = 0
-  for await (const row of adapter.read(open(), options)) {
+  for await (const row of rows ?? adapter.read(open(), options)) {
     sum.rows += 1
     if (row.kind === 'refused') refuse(row, row.fault)
     else if (last.get(idOf(row))?.index !== index) sum.superseded += 1
@@ -107,18 +110,24 @@ const idOf = (row: RecordRow): string => `${row.dataset}/${row.candidate.key}`
 
 type LastRow = { readonly index: number; readonly earlier: boolean }
 
-async function lastRows(
+/** Which row speaks last for each key; and the rows themselves, unless they are too many to keep. */
+async function firstReading(
   adapter: Adapter,
   open: () => AsyncIterable<Uint8Array>,
   options: ReadOptions,
-): Promise<Map<string, LastRow>> {
+): Promise<{ readonly last: Map<string, LastRow>; readonly rows: readonly MappedRow[] | null }> {
   const last = new Map<string, LastRow>()
+  let rows: MappedRow[] | null = []
+  let kept = 0
   let index = 0
   for await (const row of adapter.read(open(), options)) {
     if (row.kind === 'record') last.set(idOf(row), { index, earlier: last.has(idOf(row)) })
     index += 1
+    kept += row.raw.length
+    if (kept > KEPT_CHARACTERS) rows = null
+    rows?.push(row)
   }
-  return last
+  return { last, rows }
 }
 
 export function faultOf(error: ExchangeError): RowFault {

@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely'
 import { HEAD_INTERVAL_MS } from '../../runtime/ledger/heads.ts'
 import { readLogs } from '../../runtime/ledger/ledger.ts'
 import { countErased } from '../../runtime/ledger/redactions.ts'
+import { newestMarks } from '../../runtime/ledger/snapshots.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import type { Broker } from '../../runtime/nats.ts'
 import type { Membership } from '../../schemas/membership.ts'
@@ -36,8 +37,9 @@ export function startAnnouncer(options: {
   async function announce(): Promise<void> {
     const states = await readLogs(db)
     const erased = await countErased(db)
+    const marks = await newestMarks(db)
     const all: OwnLogAt[] = states.flatMap(({ id, log, head }) =>
-      head === null ? [] : [{ log, head, erased: erased.get(id) ?? 0 }],
+      head === null ? [] : [{ log, head, erased: erased.get(id) ?? 0, snapshot: marks.get(id) ?? null }],
     )
     const held = all.filter(({ log }) => log.origin !== origin)
     const membership = options.membership()

@@ -2,16 +2,18 @@
  * What becomes of a candidate: a new version of its record, nothing (it says what already stands), a place among the parked until
  * its parent comes, or a refusal. Decided inside the transaction that seals, against the state that this transaction has locked.
  */
-import { type Kysely, sql } from 'kysely'
+import { type Kysely, sql, type Transaction } from 'kysely'
+import { type Statement as PreparedStatement, wireOf } from '../../runtime/postgres/pipeline.ts'
 import type { OpenDatasetName } from '../../schemas/datasets/datasets.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import { judgeIJson } from '../../schemas/i-json.ts'
 import { LIMITS } from '../../schemas/limits.ts'
 import type { LogId } from '../../schemas/log.ts'
-import type { Candidate, ExchangeRecord } from '../../schemas/record.ts'
+import { type Candidate, type ExchangeRecord, isSameJson, type JsonValue } from '../../schemas/record.ts'
+import { versionAfter } from '../../schemas/reopening-rule.ts'
 import { checkBody, checkRecord } from '../../schemas/validators.ts'
 import type { IntakeTables } from '../intake/tables.ts'
-import { replicaTable } from '../replica/datasets.ts'
+import { REPLICAS, replicaTable } from '../replica/datasets.ts'
 
 export type Item = {
   readonly candidate: Candidate
@@ -31,8 +33,15 @@ export type Decision =
   | { readonly kind: 'parked'; readonly parent: string }
   | { readonly kind: 'refused'; readonly error: ExchangeError }
 
-type Standing = { readonly ver: number; readonly op: string; readonly same: boolean; readonly at: Date; readonly appliedAt: Date }
-type Found = { index: number; ver: number; op: string; same: boolean; at: Date; applied_at: Date }
+type Standing = {
+  readonly key: string
+  readonly ver: number
+  readonly op: string
+  readonly platform: string
+  readonly body: JsonValue
+  readonly at: Date
+  readonly applied_at: Date
+}
 
 /** a record stands two levels deep in its body: the batch and its list */
 const RECORD_DEPTH = LIMITS.jsonDepth - 2
@@ -51,24 +60,23 @@ function faultOf(dataset: OpenDatasetName, candidate: Candidate): ExchangeError 
   })
 }
 
-const sameStatement = (a: Candidate, b: Candidate): boolean =>
-  a.op === b.op &&
-  a.platform === b.platform &&
-  (a.op !== 'put' || b.op !== 'put' || JSON.stringify(a.body) === JSON.stringify(b.body))
+type Statement = { readonly op: string; readonly platform: string; readonly body?: JsonValue }
+const sameStatement = (a: Statement, b: Statement): boolean =>
+  a.op === b.op && a.platform === b.platform && (a.op !== 'put' || isSameJson(a.body, b.body))
 
 /** `earlier` are records decided in the same transaction that do not stand in the replica yet. */
 export async function decide(
-  db: Kysely<IntakeTables>,
+  db: Transaction<IntakeTables>,
   logId: number,
   log: LogId,
   items: readonly Item[],
   earlier: readonly ExchangeRecord[] = [],
+  /** no new version is this one or below */
+  floor = 0,
 ): Promise<Decision[]> {
   const dataset = log.dataset as OpenDatasetName
   const faults = items.map(item => faultOf(dataset, item.candidate))
-  const sound = items.map(({ candidate }, index) => ({ ...candidate, index })).filter((_, index) => faults[index] === null)
-  const standing = await readStanding(db, dataset, logId, sound)
-  const parents = await readParents(db, dataset, logId, items)
+  const standing = await readStanding(db, dataset, logId, keysOf(items, faults))
   const latest = new Map<string, ExchangeRecord>(earlier.map(record => [record.key, record]))
   const decisions: Decision[] = []
   for (const [index, item] of items.entries()) {
@@ -77,7 +85,7 @@ export async function decide(
       decisions.push({ kind: 'refused', error: fault })
       continue
     }
-    if (item.parent !== null && !parents.has(item.parent) && latest.get(item.parent)?.op !== 'put') {
+    if (item.parent !== null && standing.get(item.parent)?.op !== 'put' && latest.get(item.parent)?.op !== 'put') {
       if (item.readAt !== undefined && (await isParked(db, log, item.candidate.key))) {
         decisions.push({ kind: 'superseded', ver: 0 })
         continue
@@ -86,19 +94,24 @@ export async function decide(
       decisions.push({ kind: 'parked', parent: item.parent })
       continue
     }
-    const decision = decideOne(item, latest.get(item.candidate.key), standing.get(index))
+    const decision = decideOne(item, latest.get(item.candidate.key), standing.get(item.candidate.key), floor)
     if (decision.kind === 'record') latest.set(decision.record.key, decision.record)
     decisions.push(decision)
   }
   return decisions
 }
 
-function decideOne({ candidate, readAt }: Item, decided: ExchangeRecord | undefined, standing: Standing | undefined): Decision {
+function decideOne(
+  { candidate, readAt }: Item,
+  decided: ExchangeRecord | undefined,
+  standing: Standing | undefined,
+  floor: number,
+): Decision {
   const ver = decided?.ver ?? standing?.ver ?? 0
-  const same = decided === undefined ? standing?.same === true : sameStatement(candidate, decided)
-  if (same) return { kind: 'unchanged', ver }
+  const last = decided ?? standing
+  if (last !== undefined && sameStatement(candidate, last)) return { kind: 'unchanged', ver }
   if (readAt !== undefined) {
-    const since = decided !== undefined || (standing !== undefined && standing.appliedAt >= readAt)
+    const since = decided !== undefined || (standing !== undefined && standing.applied_at >= readAt)
     const at = decided === undefined ? standing?.at : new Date(decided.at)
     if (since && at !== undefined && at >= new Date(candidate.at)) return { kind: 'superseded', ver }
   }
@@ -108,53 +121,39 @@ function decideOne({ candidate, readAt }: Item, decided: ExchangeRecord | undefi
       return { kind: 'refused', error: new ExchangeError('RECORD_UNKNOWN', 'expected a record that stands here, to take it back') }
     if (op === 'retract') return { kind: 'unchanged', ver }
   }
-  return { kind: 'record', record: { ...candidate, ver: ver + 1 } }
+  return { kind: 'record', record: { ...candidate, ver: versionAfter(ver, floor) } }
 }
+
+/** Keys whose state decides: those of the candidates, and of the records that they need. */
+const keysOf = (items: readonly Item[], faults: readonly (ExchangeError | null)[]): string[] => {
+  const keys = new Set<string>()
+  for (const [index, { candidate, parent }] of items.entries()) {
+    if (faults[index] === null) keys.add(candidate.key)
+    if (parent !== null) keys.add(parent)
+  }
+  return [...keys]
+}
+
+const STANDING: ReadonlyMap<string, PreparedStatement> = new Map(
+  REPLICAS.map(({ dataset }) => [
+    dataset,
+    {
+      name: `standing_${dataset}`,
+      text: `SELECT key, ver, op, platform, body, at, applied_at FROM ${replicaTable(dataset)} WHERE log_id = $1 AND key = ANY($2::text[])`,
+    },
+  ]),
+)
 
 async function readStanding(
-  db: Kysely<IntakeTables>,
+  trx: Transaction<IntakeTables>,
   dataset: OpenDatasetName,
   logId: number,
-  candidates: readonly (Candidate & { index: number })[],
-): Promise<Map<number, Standing>> {
-  // Most candidates of a first load stand nowhere yet: only for those that do are bodies compared.
-  const keys = await standingKeys(db, dataset, logId, candidates)
-  const known = candidates.filter(candidate => keys.has(candidate.key))
-  if (known.length === 0) return new Map()
-  const { rows } = await sql<Found>`
-    SELECT c.index, held.ver, held.op, held.at, held.applied_at,
-      coalesce(held.op = c.op AND held.platform = c.platform AND held.body IS NOT DISTINCT FROM c.body, false) AS same
-    FROM json_to_recordset(${JSON.stringify(known)}::json) AS c(index int, key text, op text, platform text, body jsonb)
-    JOIN ${sql.table(replicaTable(dataset))} held ON held.log_id = ${logId}::int AND held.key = c.key`.execute(db)
-  return new Map(rows.map(row => [row.index, { ver: row.ver, op: row.op, same: row.same, at: row.at, appliedAt: row.applied_at }]))
-}
-
-async function standingKeys(
-  db: Kysely<IntakeTables>,
-  dataset: OpenDatasetName,
-  logId: number,
-  candidates: readonly Candidate[],
-): Promise<ReadonlySet<string>> {
-  if (candidates.length === 0) return new Set()
-  const keys = [...new Set(candidates.map(candidate => candidate.key))]
-  const { rows } = await sql<{ key: string }>`
-    SELECT key FROM ${sql.table(replicaTable(dataset))} WHERE log_id = ${logId}::int AND key = ANY(${keys}::text[])`.execute(db)
-  return new Set(rows.map(row => row.key))
-}
-
-async function readParents(
-  db: Kysely<IntakeTables>,
-  dataset: OpenDatasetName,
-  logId: number,
-  items: readonly Item[],
-): Promise<Set<string>> {
-  const wanted = [...new Set(items.flatMap(item => (item.parent === null ? [] : [item.parent])))]
-  if (wanted.length === 0) return new Set()
-  const { rows } = await sql<{ key: string }>`
-    SELECT key FROM ${sql.table(replicaTable(dataset))} WHERE log_id = ${logId}::int AND key = ANY(${wanted}::text[]) AND op = 'put'`.execute(
-    db,
-  )
-  return new Set(rows.map(row => row.key))
+  keys: readonly string[],
+): Promise<Map<string, Standing>> {
+  const statement = STANDING.get(dataset)
+  if (keys.length === 0 || statement === undefined) return new Map()
+  const send = await wireOf(trx)
+  return new Map((await send<Standing>(statement, [logId, keys])).map(row => [row.key, row]))
 }
 
 async function isParked(db: Kysely<IntakeTables>, log: LogId, key: string): Promise<boolean> {
@@ -175,6 +174,17 @@ async function park(db: Kysely<IntakeTables>, log: LogId, item: Item, parent: st
     .values({ dataset: log.dataset, audience: log.audience, key: item.candidate.key, ...waiting })
     .onConflict(conflict => conflict.columns(['dataset', 'audience', 'key']).doUpdateSet(waiting))
     .execute()
+}
+
+const PARKED: PreparedStatement = {
+  name: 'anyone_parked',
+  text: 'SELECT EXISTS (SELECT FROM parked WHERE dataset = $1 AND audience = $2) AS parked',
+}
+
+/** Sent with the question for what stands: mostly nobody waits, and then nobody need be looked for among a thousand parents. */
+export async function anyoneParked(trx: Transaction<IntakeTables>, log: LogId): Promise<boolean> {
+  const send = await wireOf(trx)
+  return (await send<{ parked: boolean }>(PARKED, [log.dataset, log.audience])).some(row => row.parked)
 }
 
 /** Takes out of the parking place those whose parent has just been decided. */

@@ -9,10 +9,11 @@ import { convict } from '../../runtime/ledger/forks.ts'
 import {
   entriesAt,
   type LogState,
+  newLog,
   noteReceipt,
   readLog,
   readLogs,
-  readRange,
+  readOnward,
   type StoredEntry,
 } from '../../runtime/ledger/ledger.ts'
 import { entryHeaders } from '../../runtime/ledger/message.ts'
@@ -66,7 +67,15 @@ export function startPublisher(options: {
     },
   })
 
-  async function take(token: string): Promise<void> {
+  /** One after the other: two that come together are held against each other only then. */
+  let taking: Promise<void> = Promise.resolve()
+  function take(token: string): Promise<void> {
+    const work = taking.then(() => takeOne(token))
+    taking = work.catch(() => {})
+    return work
+  }
+
+  async function takeOne(token: string): Promise<void> {
     const membership = options.membership()
     const receipt = await openReceipt(token, membership)
     const state = await readLog(db, receipt.log)
@@ -105,7 +114,7 @@ export function startPublisher(options: {
       return false
     }
     if (action.kind === 'resend') events.resent(log)
-    const batch = await nextEntries(state, head, action.from)
+    const batch = await nextEntries(state, action.from)
     const end = batch.at(-1)
     if (end === undefined) return false
     await Promise.all(
@@ -124,12 +133,11 @@ export function startPublisher(options: {
     return true
   }
 
-  async function nextEntries(state: LogState, head: Position, from: Position): Promise<StoredEntry[]> {
+  async function nextEntries(state: LogState, from: Position): Promise<StoredEntry[]> {
     const entries = fresh.get(formatLogId(state.log))?.entries ?? []
     const at = entries.findIndex(entry => comparePositions(entry.position, from) === 0)
     if (at >= 0) return entries.slice(at, at + WINDOW)
-    const batch = await readRange(db, state.id, from.epoch, from.seq, WINDOW)
-    return batch.length === 0 && from.epoch < head.epoch ? readRange(db, state.id, from.epoch + 1, 0, WINDOW) : batch
+    return await readOnward(db, state.id, from, WINDOW)
   }
 
   function forgetFresh(id: string, until: Position): void {
@@ -142,7 +150,7 @@ export function startPublisher(options: {
     const id = formatLogId(log)
     const last = entries.at(-1)
     if (last === undefined) return
-    const before = known.get(id) ?? { id: logId, log, head: null, issuedAt: null, frozen: false, receipt: null, receiptToken: null }
+    const before = known.get(id) ?? newLog(logId, log)
     known.set(id, { ...before, head: { ...last.position, digest: last.digest } })
     const kept = fresh.get(id) ?? { entries: [], bytes: 0 }
     const bytes = entries.reduce((sum, entry) => sum + (entry.body?.length ?? 0), kept.bytes)

@@ -17,7 +17,7 @@ import { decodeBody, encodeBody } from '../../schemas/encoding.ts'
 import { tokenDigest } from '../../schemas/envelope.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import type { EnvelopeClaims } from '../../schemas/generated/envelope.ts'
-import { comparePositions, formatLogId, type LogHead, type LogId, type Position } from '../../schemas/log.ts'
+import { comparePositions, formatLogId, formatPosition, type LogHead, type LogId, type Position } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
 import type { RetractReason } from '../../schemas/record.ts'
 import { erasableRecords, openRedaction, redactBody, sealRedaction } from '../../schemas/redaction.ts'
@@ -42,12 +42,14 @@ export type RedactionResult = {
 export type RedactionOrder = { readonly log: LogId; readonly key: string; readonly why: RetractReason }
 
 export type Redactor = AsyncDisposable & {
-  /** @throws LOG_UNKNOWN, RECORD_UNKNOWN, REDACTION_NOT_ALLOWED (nothing of this key is superseded), SEALING_WAITS */
+  /** @throws LOG_UNKNOWN, RECORD_UNKNOWN, REDACTION_NOT_ALLOWED (nothing of this key is superseded),
+   * REDACTION_VERSION_SHARED (what is superseded stands in one batch with what is not), SEALING_WAITS */
   redact(order: RedactionOrder): Promise<RedactionResult>
 }
 
 type Sealed = Redacted & { readonly token: string; readonly encoding: string; readonly body: Uint8Array }
-type Place = Position & { readonly standing: boolean }
+/** `standing`: the version that stands is among those here. `shared`: one that it superseded is too. */
+type Place = Position & { readonly standing: boolean; readonly shared: boolean }
 
 const WAIT_MS = 10_000
 /** entries read at once while looking for a key: at most 12 MiB of bodies */
@@ -82,6 +84,14 @@ export function createRedactor(options: {
     const current = await standingOf(state.id, log.dataset, key)
     const places = await placesOf(state.id, key, current.ver)
     const due = places.filter(place => !place.standing)
+    const shared = places.filter(place => place.shared).map(({ epoch, seq }) => ({ epoch, seq }))
+    if (due.length === 0 && shared.length > 0) {
+      const where = shared.map(formatPosition).join(', ')
+      throw new ExchangeError(
+        'REDACTION_VERSION_SHARED',
+        `${formatLogId(log)} ${where}: 先再次发布该键（内容有变）或撤回，再删除 first put the key again (changed) or retract it, then erase`,
+      )
+    }
     if (due.length === 0 && current.op === 'put') {
       throw new ExchangeError('REDACTION_NOT_ALLOWED', 'expected a version of this key that was superseded or taken back')
     }
@@ -102,7 +112,7 @@ export function createRedactor(options: {
       log,
       key,
       redacted: sealed.map(({ token: _, encoding: __, body: ___, ...one }) => one),
-      kept: places.filter(place => place.standing).map(({ epoch, seq }) => ({ epoch, seq })),
+      kept: shared,
     }
   }
 
@@ -130,7 +140,10 @@ export function createRedactor(options: {
         if (body === null) continue
         const plain = Buffer.from(await decodeBody(body, encoding))
         const records = plain.includes(mark) ? erasableRecords(plain, new Set([key])) : []
-        if (records.length > 0) places.push({ epoch, seq, standing: records.some(({ ver }) => ver >= current) })
+        if (records.length > 0) {
+          const standing = records.some(({ ver }) => ver >= current)
+          places.push({ epoch, seq, standing, shared: standing && records.some(({ ver }) => ver < current) })
+        }
       }
     }
   }

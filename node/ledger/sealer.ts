@@ -8,8 +8,10 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Kysely, Transaction } from 'kysely'
 import { appendEntries, lockLogs, type NewEntry, type StoredEntry } from '../../runtime/ledger/ledger.ts'
+import { readLosses } from '../../runtime/ledger/losses.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { isDataError, translateDatabaseError } from '../../runtime/postgres/database.ts'
+import { type Tail, transact } from '../../runtime/postgres/pipeline.ts'
 import type { OpenDatasetName } from '../../schemas/datasets/datasets.ts'
 import { encodeBody } from '../../schemas/encoding.ts'
 import { cutBatch, recordsWithin, type SealContext, type SealedEntry, sealEnvelope, sealOpening } from '../../schemas/envelope.ts'
@@ -20,7 +22,8 @@ import type { ExchangeRecord } from '../../schemas/record.ts'
 import type { Signer } from '../../schemas/tokens.ts'
 import type { IntakeTables } from '../intake/tables.ts'
 import { applyRecords } from '../replica/replicator.ts'
-import { type Decision, decide, type Item, releaseChildren } from './decision.ts'
+import { anyoneParked, type Decision, decide, type Item, releaseChildren } from './decision.ts'
+import type { SealedMark } from './mark.ts'
 
 export type Sealed = { readonly epoch: number; readonly seq: number }
 export type ItemResult =
@@ -55,11 +58,14 @@ export function createSealer(options: {
   readonly clock: () => Date
   /** what must be settled before the first envelope of this life */
   readonly restoration: { readonly done: Promise<void>; trouble(): string | null }
+  /** how far each log was sealed, noted outside the database */
+  readonly mark: Pick<SealedMark, 'note' | 'demand'>
   /** after each commit that moved a log */
   readonly sealed: (state: { readonly id: number; readonly log: LogId }, records: number, entries: readonly StoredEntry[]) => void
 }): Sealer {
   const { db, origin } = options
   const queues = new Map<string, { readonly log: LogId; readonly jobs: Job[]; running: Promise<void> | null }>()
+  const floors = new Map<number, { readonly epoch: number; readonly floor: number }>()
   let stopping = false
   let begun = false
   void options.restoration.done.then(() => {
@@ -107,7 +113,9 @@ export function createSealer(options: {
 
   async function sealGroup(log: LogId, items: readonly Item[]): Promise<ItemResult[]> {
     try {
-      const { id, results, records, entries } = await db.transaction().execute(trx => sealInside(trx, log, items))
+      const { id, results, records, entries } = await transact(db, (trx, tail) => sealInside(trx, tail, log, items))
+      const last = entries.at(-1)
+      if (last !== undefined) options.mark.note(log, last.position)
       if (records > 0) options.sealed({ id, log }, records, entries)
       return results
     } catch (error) {
@@ -121,8 +129,20 @@ export function createSealer(options: {
     }
   }
 
+  /** What an own log has declared lost, its versions stay above. In the first epoch nothing was. */
+  async function floorOf(trx: Transaction<LedgerTables>, id: number, head: LogHead | null): Promise<number> {
+    if (head === null || head.epoch === 1) return 0
+    const known = floors.get(id)
+    if (known?.epoch === head.epoch) return known.floor
+    const losses = await readLosses(trx, id, options.membership())
+    const floor = Math.max(0, ...losses.map(({ lost }) => lost.floor))
+    floors.set(id, { epoch: head.epoch, floor })
+    return floor
+  }
+
   async function sealInside(
     trx: Transaction<Tables>,
+    tail: Tail,
     log: LogId,
     items: readonly Item[],
   ): Promise<{ id: number; results: ItemResult[]; records: number; entries: readonly StoredEntry[] }> {
@@ -130,15 +150,22 @@ export function createSealer(options: {
     const door = trx.$pickTables<keyof IntakeTables>()
     const state = (await lockLogs(ledger, [log])).get(formatLogId(log))
     if (state === undefined) throw new ExchangeError('INTERNAL', `${formatLogId(log)}: the log was not locked`)
-    const decisions = await decide(door, state.id, log, items)
+    // Everyone has frozen it: what is sealed into it now, nobody takes.
+    if (state.frozen) throw new ExchangeError('LOG_FROZEN', `${formatLogId(log)}: see the proof at /v1/forks`)
+    options.mark.demand(log, state.head)
+    const floor = await floorOf(ledger, state.id, state.head)
+    const waiting = anyoneParked(door, log)
+    waiting.catch(() => {})
+    const decisions = await decide(door, state.id, log, items, [], floor)
     const records: ExchangeRecord[] = []
     const take = (made: readonly Decision[]): void => {
       for (const decision of made) if (decision.kind === 'record') records.push(decision.record)
     }
     take(decisions)
+    const parked = (await waiting) || decisions.some(decision => decision.kind === 'parked')
     for (let fresh = decisions; fresh.length > 0; ) {
-      const children = await releaseChildren(door, log, fresh)
-      fresh = children.length === 0 ? [] : await decide(door, state.id, log, children, records)
+      const children = parked ? await releaseChildren(door, log, fresh) : []
+      fresh = children.length === 0 ? [] : await decide(door, state.id, log, children, records, floor)
       take(fresh)
     }
     if (records.length === 0)
@@ -158,17 +185,17 @@ export function createSealer(options: {
       const entry = await sealEnvelope(log, head, batch, { ...context, salt })
       head = push(entries, entry)
       for (const record of batch) places.set(record, { epoch: entry.epoch, seq: entry.seq })
-      const placed = batch.map((record, index) => ({ ...record, index }))
       await applyRecords(
         ledger,
         log.dataset as OpenDatasetName,
         { logId: state.id, epoch: entry.epoch, seq: entry.seq },
-        placed,
+        batch,
         entry.body === null ? null : recordsWithin(entry.body, salt),
+        tail,
       )
     }
     const committed = await Promise.all(entries.map(entry => newEntry(state.id, entry, context.now)))
-    await appendEntries(ledger, committed)
+    await appendEntries(ledger, committed, tail)
     return {
       id: state.id,
       results: decisions.map(decision => resultOf(decision, places)),

@@ -4,11 +4,14 @@ import { REPLICAS, replicaTable } from '../replica/datasets.ts'
 /**
  * Every row costs what it is indexed by, a hundred million times. So there is one index for identity, led by the log: a key is looked
  * up once for each log of its dataset, of which there are as many as members. A log is never deleted, so nothing watches that it stands.
+ *
+ * A common region is found soon by walking that index; a rare one by a block range index, which says where it cannot stand and is
+ * summarised in the background. It costs an insert nothing that could be measured; a B-tree of its own cost a tenth of it.
  */
 export const replicaMigration = {
   name: '0002-replica',
   async up(db: Kysely<unknown>): Promise<void> {
-    for (const { dataset, columns } of REPLICAS) {
+    for (const { dataset, body, columns } of REPLICAS) {
       const table = sql.table(replicaTable(dataset))
       const hot = columns.map(({ name, type, from }) => {
         const path = sql.lit(`{${from}}`)
@@ -17,12 +20,14 @@ export const replicaMigration = {
       await sql`
         CREATE TABLE ${table} (
           log_id integer NOT NULL, key text COLLATE "C" NOT NULL, ver integer NOT NULL,
-          op text NOT NULL, why text, at timestamptz NOT NULL, platform text NOT NULL, body jsonb,
+          op text NOT NULL, why text, at timestamptz NOT NULL, platform text NOT NULL, body ${sql.raw(body)},
           epoch integer NOT NULL, seq bigint NOT NULL, item integer NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()
           ${sql.join(hot, sql``)},
           PRIMARY KEY (log_id, key)
         )`.execute(db)
-      for (const { name, index } of columns) if (index === true) await sql`CREATE INDEX ON ${table} (${sql.ref(name)})`.execute(db)
+      await sql`CREATE INDEX ON ${table} USING brin (region text_bloom_ops) WITH (pages_per_range = 32, autosummarize = on)`.execute(
+        db,
+      )
     }
   },
 }

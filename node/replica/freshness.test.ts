@@ -17,6 +17,8 @@ const stateOf = (dataset: string, seq: number, over: Partial<LogState> = {}): Lo
   frozen: false,
   receipt: null,
   receiptToken: null,
+  base: null,
+  loading: false,
   ...over,
 })
 const headOf = (dataset: string, seq: number, seconds: number): Head => ({

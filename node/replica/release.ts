@@ -1,11 +1,13 @@
 /** A refused record, taken up again: read once more from the envelope that says it, checked by today's schema, applied at its position. */
 import { type Kysely, sql } from 'kysely'
 import { readLog, readRange } from '../../runtime/ledger/ledger.ts'
+import { isLost, LOST } from '../../runtime/ledger/losses.ts'
 import { storedRedaction } from '../../runtime/ledger/redactions.ts'
 import { notWhole, type Releaser, released, stays } from '../../runtime/ledger/release.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { isDataError, translateDatabaseError } from '../../runtime/postgres/database.ts'
 import { parseDatasetName } from '../../schemas/datasets/datasets.ts'
+import { ExchangeError } from '../../schemas/errors.ts'
 import type { EnvelopeClaims } from '../../schemas/generated/envelope.ts'
 import { openBytes, openRecords } from '../../schemas/opening.ts'
 import { parseToken } from '../../schemas/tokens.ts'
@@ -23,6 +25,8 @@ export const recordReleaser =
     if (state === null || entry?.position.seq !== seq || entry.body === null) {
       return notWhole('the envelope that says this record is not here')
     }
+    if (await isLost(db, state.id, { epoch, seq }))
+      return stays(new ExchangeError(LOST, 'its origin has declared the envelope lost'))
     const name = parseDatasetName(dataset)
     const claims = parseToken(entry.token, 'envelope').claims as EnvelopeClaims
     const redaction = entry.redaction == null ? null : storedRedaction(entry.redaction)

@@ -7,11 +7,12 @@ import { sql, type Transaction } from 'kysely'
 import type { Accepted, Effect } from '../../runtime/ledger/arrival.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { isDataError, translateDatabaseError } from '../../runtime/postgres/database.ts'
+import { type Statement, type Tail, wireOf } from '../../runtime/postgres/pipeline.ts'
 import type { OpenDatasetName } from '../../schemas/datasets/datasets.ts'
 import type { OpenedBody, RefusedRecord } from '../../schemas/opening.ts'
 import type { ExchangeRecord } from '../../schemas/record.ts'
 import { highestOfEachKey } from '../../schemas/replica-rule.ts'
-import { REPLICAS, replicaTable } from './datasets.ts'
+import { bodyType, REPLICAS, replicaTable } from './datasets.ts'
 
 export type PlacedRecord = ExchangeRecord & { readonly index: number }
 /** neither a put nor a retract: nothing is shown of it, and whatever its log says later stands instead */
@@ -19,41 +20,56 @@ const ERASED = 'erased'
 
 export type Placement = { readonly logId: number; readonly epoch: number; readonly seq: number }
 
-/**
- * Records of one batch, or their bytes as they came where every one of them is meant, in order from 0: the driver sends a Buffer as it
- * is, so that what was verified is what PostgreSQL reads, and nothing is written anew.
- */
-const source = (records: readonly PlacedRecord[], json: Uint8Array | null) =>
-  json === null
-    ? sql`json_to_recordset(${JSON.stringify(records)}::json)
-        AS r(key text, ver int, op text, why text, at timestamptz, platform text, body jsonb, index int)`
-    : sql`ROWS FROM (json_to_recordset(${Buffer.from(json.buffer, json.byteOffset, json.byteLength)}::json)
-        AS (key text, ver int, op text, why text, at timestamptz, platform text, body jsonb)) WITH ORDINALITY
-        AS r(key, ver, op, why, at, platform, body, place), LATERAL (SELECT (r.place - 1)::int AS index) AS i`
-
 /** What an entry adds to the replica: its records, and of those that were erased the version alone, which hides the ones before it. */
 export const placedRecords = ({ records, erased }: OpenedBody): readonly PlacedRecord[] =>
   erased.length === 0
     ? records
     : [...records, ...erased.map(one => ({ ...one, op: ERASED, body: null }) as unknown as PlacedRecord)]
 
+/**
+ * `$4` is the list of records as bytes: as they came where every one of them is meant, in order from 0, so that what was verified is
+ * what PostgreSQL reads and nothing is written anew; otherwise written here, each with its own index.
+ */
+const applyStatement = (dataset: OpenDatasetName, asTheyCame: boolean): Statement => {
+  const body = bodyType(dataset)
+  const columns =
+    'ver = excluded.ver, op = excluded.op, why = excluded.why, at = excluded.at, platform = excluded.platform, body = excluded.body'
+  return {
+    name: `apply_${dataset}${asTheyCame ? '' : '_some'}`,
+    text: `
+      INSERT INTO ${replicaTable(dataset)} AS held (log_id, key, ver, op, why, at, platform, body, epoch, seq, item)
+      SELECT $1, r.key, r.ver, r.op, r.why, r.at, r.platform, r.body, $2, $3, ${asTheyCame ? '(r.place - 1)::int' : 'r.index'}
+      FROM ROWS FROM (json_to_recordset($4::json)
+        AS (key text, ver int, op text, why text, at timestamptz, platform text, body ${body}${asTheyCame ? '' : ', index int'})) WITH ORDINALITY
+        AS r(key, ver, op, why, at, platform, body${asTheyCame ? '' : ', index'}, place)
+      ON CONFLICT (log_id, key) DO UPDATE SET ${columns},
+        epoch = excluded.epoch, seq = excluded.seq, item = excluded.item, applied_at = now()
+      WHERE excluded.ver > held.ver`,
+  }
+}
+const APPLY: ReadonlyMap<string, { readonly whole: Statement; readonly some: Statement }> = new Map(
+  REPLICAS.map(({ dataset }) => [dataset, { whole: applyStatement(dataset, true), some: applyStatement(dataset, false) }]),
+)
+
+/** A record without an index stands at its place in the list. With a `tail`, sent and not waited for. */
 export async function applyRecords(
   trx: Transaction<LedgerTables>,
   dataset: OpenDatasetName,
-  place: Placement,
-  records: readonly PlacedRecord[],
+  { logId, epoch, seq }: Placement,
+  records: readonly (ExchangeRecord & { readonly index?: number })[],
   json: Uint8Array | null = null,
+  tail?: Tail,
 ): Promise<void> {
-  if (records.length === 0) return
-  const distinct = highestOfEachKey(records)
-  await sql`
-    INSERT INTO ${sql.table(replicaTable(dataset))} AS held (log_id, key, ver, op, why, at, platform, body, epoch, seq, item)
-    SELECT ${place.logId}::int, r.key, r.ver, r.op, r.why, r.at, r.platform, r.body, ${place.epoch}::int, ${place.seq}::bigint, index
-    FROM ${source(distinct, distinct === records ? json : null)}
-    ON CONFLICT (log_id, key) DO UPDATE SET
-      ver = excluded.ver, op = excluded.op, why = excluded.why, at = excluded.at, platform = excluded.platform, body = excluded.body,
-      epoch = excluded.epoch, seq = excluded.seq, item = excluded.item, applied_at = now()
-    WHERE excluded.ver > held.ver`.execute(trx)
+  const statements = APPLY.get(dataset)
+  if (records.length === 0 || statements === undefined) return
+  const whole = json !== null && highestOfEachKey(records) === records
+  const list = whole
+    ? Buffer.from(json.buffer, json.byteOffset, json.byteLength)
+    : Buffer.from(JSON.stringify(highestOfEachKey(records.map((record, index) => ({ index, ...record })))))
+  const send = await wireOf(trx)
+  const sent = send(whole ? statements.whole : statements.some, [logId, epoch, seq, list])
+  if (tail === undefined) await sent
+  else tail(sent)
 }
 
 async function applyOneByOne(
@@ -79,14 +95,14 @@ async function applyOneByOne(
 }
 
 export const replicator: Effect = {
-  async apply(trx, accepted, careful) {
+  async apply(trx, accepted, careful, tail) {
     const refused = new Map<Accepted, RefusedRecord[]>()
     for (const one of accepted) {
       const { epoch, seq } = one.token.entry
       const place = { logId: one.logId, epoch, seq }
       const dataset = one.token.log.dataset as OpenDatasetName
       if (careful) refused.set(one, await applyOneByOne(trx, dataset, place, placedRecords(one.content)))
-      else await applyRecords(trx, dataset, place, placedRecords(one.content), one.content.json)
+      else await applyRecords(trx, dataset, place, placedRecords(one.content), one.content.json, tail)
     }
     return refused
   },
@@ -99,6 +115,15 @@ export const replicator: Effect = {
       trx,
     )
     return new Map(rows.map(row => [row.key, row.ver]))
+  },
+
+  async standing(trx, { id, dataset }, { epoch, seq }, keys) {
+    const replica = REPLICAS.find(one => one.dataset === dataset)
+    if (replica === undefined) return 0
+    const { rows } = await sql<{ count: number }>`
+      SELECT count(*)::int AS count FROM ${sql.table(replicaTable(replica.dataset))} WHERE log_id = ${id}::int
+        AND epoch = ${epoch}::int AND seq = ${seq}::bigint AND key = ANY(${keys}::text[]) AND op = 'put'`.execute(trx)
+    return rows[0]?.count ?? 0
   },
 
   async erase(trx, { id, dataset }, { epoch, seq }, keys) {

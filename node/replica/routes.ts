@@ -27,12 +27,14 @@ type Row = {
   item: number
   origin: string
   audience: string
-  digest: string
-  token: string
+  /** null for what was loaded from a snapshot: its envelope is not held here */
+  digest: string | null
+  token: string | null
   received_at: Date
 }
 
-const kidOf = (token: string): string | null => {
+const kidOf = (token: string | null): string | null => {
+  if (token === null) return null
   const header = JSON.parse(Buffer.from(token.slice(0, token.indexOf('.')), 'base64url').toString('utf8')) as { kid?: string }
   return header.kid ?? null
 }
@@ -50,7 +52,7 @@ const shown = (row: Row, own: string, log: LogFreshness | undefined) => ({
   envelope: row.digest,
   verification: {
     // its origin has signed two histories: which of them is true, nobody can tell
-    state: log?.state.frozen === true ? 'disputed' : row.origin === own ? 'own' : 'verified',
+    state: log?.state.frozen === true ? 'disputed' : row.origin === own ? 'own' : row.digest === null ? 'snapshot' : 'verified',
     signer: row.origin,
     kid: kidOf(row.token),
     at: row.received_at.toISOString(),
@@ -100,9 +102,10 @@ export function addReplicaRoutes(
     withheld.map(({ state: { log }, freshness }) => ({ ...log, code: 'FRESHNESS_EXPIRED', freshness }))
   const select = (table: string) => sql<Row>`
     SELECT held.key, held.op, held.ver, held.at, held.platform, held.body, held.why, held.log_id, held.epoch, held.seq, held.item,
-      log.origin, log.audience, envelope.digest, envelope.token, envelope.received_at
-    FROM ${sql.table(table)} held JOIN log ON log.id = held.log_id
-      JOIN envelope ON envelope.log_id = held.log_id AND envelope.epoch = held.epoch AND envelope.seq = held.seq`
+      log.origin, log.audience, envelope.digest, coalesce(envelope.token, log.base_token) AS token,
+      coalesce(envelope.received_at, held.applied_at) AS received_at
+    FROM ${sql.table(table)} held JOIN log ON log.id = held.log_id AND log.digest IS NOT NULL
+      LEFT JOIN envelope ON envelope.log_id = held.log_id AND envelope.epoch = held.epoch AND envelope.seq = held.seq`
 
   server.get<{ Params: { dataset: OpenDatasetName }; Querystring: ListQuery }>(
     '/v1/:dataset',

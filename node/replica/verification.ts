@@ -1,36 +1,25 @@
 /**
  * Holds the replica against the ledger, in one snapshot: for every key the record with the highest `ver` that was accepted must stand,
- * as its envelope says it. Comparing is PostgreSQL's, as `jsonb`, so that what was stored meets what would be stored. Each row stands
- * for one record; a row that no record accounts for is looked for only when the count says that there is one.
+ * as its envelope says it. Bodies are compared as text, and only those whose text differs as what it says. Each row stands for one
+ * record; a row that no record accounts for is looked for only when the count says that there is one.
  */
 import { sql, type Transaction } from 'kysely'
-import { storedRedaction } from '../../runtime/ledger/redactions.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import type { Finding, VerifiedLog } from '../../runtime/ledger/verification.ts'
-import type { EnvelopeClaims } from '../../schemas/generated/envelope.ts'
-import { formatPosition, type Position } from '../../schemas/log.ts'
-import { openBytes, openRecords } from '../../schemas/opening.ts'
-import type { ExchangeRecord } from '../../schemas/record.ts'
-import { parseToken } from '../../schemas/tokens.ts'
+import type { OpenDatasetName } from '../../schemas/datasets/datasets.ts'
+import { comparePositions, formatPosition, type Position } from '../../schemas/log.ts'
+import { type ExchangeRecord, isSameJson, type JsonValue } from '../../schemas/record.ts'
 import { REPLICAS, replicaTable } from './datasets.ts'
-import { placedRecords } from './replicator.ts'
+import { asideOf, entriesFrom, recordsOf, replayRecords } from './replay.ts'
 
-const CHUNK_ENTRIES = 8
 const CHUNK_ROWS = 500
 
-type Placed = ExchangeRecord & { readonly index: number }
-type EntryRow = Position & {
-  readonly redaction: string | null
-  readonly token: string
-  readonly encoding: string
-  readonly body: Buffer | null
-}
-type HeldRow = { index: number; ver: number | null; here: boolean; same: boolean }
+type HeldRow = { index: number; ver: number | null; here: boolean; same: boolean; other: string | null }
 type PlacedRow = { key: string; ver: number; epoch: number; seq: number; item: number }
 
 export async function* verifyReplica(
   trx: Transaction<LedgerTables>,
-  { id, log }: VerifiedLog,
+  { id, log, base }: VerifiedLog,
 ): AsyncGenerator<Finding, number, undefined> {
   const replica = REPLICAS.find(one => one.dataset === log.dataset)
   if (replica === undefined) return 0
@@ -47,41 +36,34 @@ export async function* verifyReplica(
   })
 
   let records = 0
-  let accounted = 0
-  for (let after: Position = { epoch: 0, seq: -1 }; ; ) {
-    const entries = await readEntries(trx, id, after)
-    const last = entries.at(-1)
-    if (last === undefined) break
-    for (const entry of entries) {
-      const spoken = (await recordsOf(entry)) ?? []
-      const aside = await asideOf(trx, log, entry)
-      const applied = spoken.filter(record => !aside.has(record.index))
-      records += applied.length
-      const { rows } = await sql<HeldRow>`
+  // What a log began with was held against a signed root then; its envelopes are not here.
+  let accounted = base === null ? 0 : await countUntil(trx, replica.dataset, id, base)
+  for await (const { entry, records: applied } of replayRecords(trx, { id, log })) {
+    records += applied.length
+    const { rows } = await sql<HeldRow>`
         SELECT c.index, held.ver,
           coalesce(held.epoch = ${entry.epoch}::int AND held.seq = ${entry.seq}::bigint AND held.item = c.index, false) AS here,
           coalesce(held.ver = c.ver AND held.op = c.op AND held.platform = c.platform AND held.at = c.at
-            AND held.why IS NOT DISTINCT FROM c.why AND held.body IS NOT DISTINCT FROM c.body, false) AS same
+            AND held.why IS NOT DISTINCT FROM c.why, false) AS same,
+          CASE WHEN held.body::text IS DISTINCT FROM c.body::text THEN coalesce(held.body::text, 'null') END AS other
         FROM json_to_recordset(${JSON.stringify(applied)}::json)
-          AS c(index int, key text, ver int, op text, why text, at timestamptz, platform text, body jsonb)
+          AS c(index int, key text, ver int, op text, why text, at timestamptz, platform text, body ${sql.raw(replica.body)})
         LEFT JOIN ${table} held ON held.log_id = ${id}::int AND held.key = c.key`.execute(trx)
-      const held = new Map(rows.map(row => [row.index, row]))
-      for (const record of applied) {
-        const row = held.get(record.index)
-        if (row?.here === true) accounted += 1
-        if (row === undefined || row.ver === null) yield finding(entry, record.index, record.key, `version ${record.ver}`, 'no row')
-        else if (row.here && !row.same)
-          yield finding(
-            entry,
-            record.index,
-            record.key,
-            `version ${record.ver} as the envelope says it`,
-            `version ${row.ver}, edited`,
-          )
-        else if (row.ver < record.ver) yield finding(entry, record.index, record.key, `version ${record.ver}`, `version ${row.ver}`)
-      }
+    const held = new Map(rows.map(row => [row.index, row]))
+    for (const record of applied) {
+      const row = held.get(record.index)
+      if (row?.here === true) accounted += 1
+      if (row === undefined || row.ver === null) yield finding(entry, record.index, record.key, `version ${record.ver}`, 'no row')
+      else if (row.here && !(row.same && says(row.other, record)))
+        yield finding(
+          entry,
+          record.index,
+          record.key,
+          `version ${record.ver} as the envelope says it`,
+          `version ${row.ver}, edited`,
+        )
+      else if (row.ver < record.ver) yield finding(entry, record.index, record.key, `version ${record.ver}`, `version ${row.ver}`)
     }
-    after = last
   }
   const counted = await sql<{ rows: number }>`SELECT count(*) AS rows FROM ${table} WHERE log_id = ${id}::int`.execute(trx)
   if (counted.rows[0]?.rows === accounted) return records
@@ -94,6 +76,7 @@ export async function* verifyReplica(
     const last = rows.at(-1)
     if (last === undefined) return records
     for (const row of rows) {
+      if (base !== null && comparePositions(row, base) <= 0) continue
       if (await stands(trx, log, id, row)) continue
       yield finding(row, row.item, row.key, `a record of this key at ${formatPosition(row)} #${row.item}`, 'none there')
     }
@@ -101,55 +84,21 @@ export async function* verifyReplica(
   }
 }
 
-const entriesFrom = (trx: Transaction<LedgerTables>, id: number) =>
-  trx
-    .selectFrom('envelope')
-    .leftJoin('redaction', join =>
-      join
-        .onRef('redaction.log_id', '=', 'envelope.log_id')
-        .onRef('redaction.epoch', '=', 'envelope.epoch')
-        .onRef('redaction.seq', '=', 'envelope.seq')
-        .on('redaction.newest', '=', true),
-    )
-    .select(['envelope.epoch', 'envelope.seq', 'envelope.token', 'encoding', 'body', 'redaction.token as redaction'])
-    .where('envelope.log_id', '=', id)
-    .where('refusal', 'is', null)
-    .where('body', 'is not', null)
-
-const readEntries = (trx: Transaction<LedgerTables>, id: number, after: Position): Promise<EntryRow[]> =>
-  entriesFrom(trx, id)
-    .where(sql<boolean>`(envelope.epoch, envelope.seq) > (${after.epoch}::int, ${after.seq}::bigint)`)
-    .orderBy('envelope.epoch')
-    .orderBy('envelope.seq')
-    .limit(CHUNK_ENTRIES)
-    .execute()
-
-/** What an entry says; null where its bytes are not what was signed, which the check of the ledger names. */
-async function recordsOf(entry: EntryRow): Promise<readonly Placed[] | null> {
+/** Text that differs may still say the same: what could not be passed on as it came was written anew. */
+function says(other: string | null, record: ExchangeRecord): boolean {
+  if (other === null) return true
   try {
-    const claims = parseToken(entry.token, 'envelope').claims as EnvelopeClaims
-    const redaction = entry.redaction === null ? null : storedRedaction(entry.redaction)
-    const plain = await openBytes(claims, entry.body ?? new Uint8Array(), entry.encoding, redaction)
-    return placedRecords(openRecords(claims, plain, redaction?.keys))
+    return isSameJson(JSON.parse(other) as JsonValue, record.op === 'put' ? record.body : null)
   } catch {
-    return null
+    return false
   }
 }
 
-/** Records that stand in quarantine and so have no row. */
-async function asideOf(trx: Transaction<LedgerTables>, log: VerifiedLog['log'], at: Position): Promise<Set<number>> {
-  const rows = await trx
-    .selectFrom('quarantine')
-    .select('item')
-    .where('kind', '=', 'record')
-    .where('origin', '=', log.origin)
-    .where('dataset', '=', log.dataset)
-    .where('audience', '=', log.audience)
-    .where('epoch', '=', at.epoch)
-    .where('seq', '=', at.seq)
-    .where('released_at', 'is', null)
-    .execute()
-  return new Set(rows.map(row => row.item ?? -1))
+async function countUntil(trx: Transaction<LedgerTables>, dataset: OpenDatasetName, id: number, at: Position): Promise<number> {
+  const { rows } = await sql<{ rows: number }>`
+    SELECT count(*) AS rows FROM ${sql.table(replicaTable(dataset))}
+    WHERE log_id = ${id}::int AND (epoch, seq) <= (${at.epoch}::int, ${at.seq}::bigint)`.execute(trx)
+  return rows[0]?.rows ?? 0
 }
 
 async function stands(trx: Transaction<LedgerTables>, log: VerifiedLog['log'], id: number, row: PlacedRow): Promise<boolean> {

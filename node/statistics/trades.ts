@@ -25,6 +25,9 @@ export type Grouping = keyof typeof GROUPINGS
 /** Concluded: a deal that was awarded, contracted or performed, and still stands. */
 const CONCLUDED = sql`held.op = 'put' AND held.level = 'deal' AND held.stage IN ('awarded', 'contracted', 'performed')`
 
+/** What is being loaded from a snapshot counts once all of it stands. */
+const WHOLE = sql`held.log_id NOT IN (SELECT log_id FROM bootstrap)`
+
 export type TradeRow = { readonly [group in Grouping]?: string | null } & {
   readonly number: number
   readonly amount: string
@@ -39,7 +42,7 @@ export async function sumTrades(db: Kysely<LedgerTables>, by: readonly Grouping[
   const { rows } = await sql<TradeRow>`
     SELECT count(*)::int AS number, coalesce(sum(held.amount), 0)::text AS amount, coalesce(held.currency, 'CNY') AS currency,
       coalesce(sum(held.expert_seats), 0)::int AS expert_seats ${sql.join(groups, sql``)}
-    FROM replica_trade held WHERE ${CONCLUDED} ${month === null ? sql`` : sql`AND ${MONTH} = ${month}`}
+    FROM replica_trade held WHERE ${CONCLUDED} AND ${WHOLE} ${month === null ? sql`` : sql`AND ${MONTH} = ${month}`}
     GROUP BY coalesce(held.currency, 'CNY') ${sql.join(
       by.map(name => sql`, ${GROUPINGS[name]}`),
       sql``,

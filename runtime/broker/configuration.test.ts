@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { brokerConfiguration } from './configuration.ts'
+import { type BrokerUser, brokerConfiguration } from './configuration.ts'
 
 const user = { user: 'n530000', password: 's3cret', publish: ['log.530000.>'], subscribe: [] as string[] }
 const base = { name: 'test', port: 4222, storeDir: '/data/jetstream', logFile: '/data/server.log' }
-const configured = (users: (typeof user)[]) => JSON.parse(brokerConfiguration({ ...base, users }))
+const configured = (users: readonly BrokerUser[]) => JSON.parse(brokerConfiguration({ ...base, users }))
 
 test('the broker listens on loopback only and syncs what it acknowledges', () => {
   const text = configured([user])
@@ -17,6 +17,16 @@ test('the broker listens on loopback only and syncs what it acknowledges', () =>
 test('a user with nothing granted may do nothing, which an empty list would not say', () => {
   const [entry] = configured([user]).authorization.users
   expect(entry.permissions).toEqual({ publish: { allow: ['log.530000.>'] }, subscribe: { deny: ['>'] } })
+})
+
+test('what is withheld is taken from what is granted, and never opens what is not', () => {
+  const withheld = ['head.530000.>']
+  const [heard, deaf] = configured([
+    { ...user, subscribe: ['head.*.all'], withheld },
+    { ...user, user: 'n520000', withheld },
+  ]).authorization.users
+  expect(heard.permissions.subscribe).toEqual({ allow: ['head.*.all'], deny: withheld })
+  expect(deaf.permissions.subscribe).toEqual({ deny: ['>'] })
 })
 
 test.each(['', 'a b', 'a..b', '.a', 'a.', 'a.>.b', 'a*', '日志', 'a\n'])(

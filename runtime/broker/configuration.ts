@@ -8,6 +8,8 @@ export type BrokerUser = {
   readonly password: string
   readonly publish: readonly string[]
   readonly subscribe: readonly string[]
+  /** within what it may subscribe to, what it is not given */
+  readonly withheld?: readonly string[]
   /** may answer questions that it was asked, at the subject that the question names, for a short while */
   readonly answers?: boolean
 }
@@ -52,7 +54,11 @@ const parseCredential = (text: string, what: string): string => {
 }
 
 /** An empty list would mean "no limit" to the broker. */
-const granted = (subjects: readonly string[]) => (subjects.length === 0 ? { deny: ['>'] } : { allow: subjects.map(parseSubject) })
+const granted = (subjects: readonly string[], withheld: readonly string[] = []) => {
+  if (subjects.length === 0) return { deny: ['>'] }
+  const allow = subjects.map(parseSubject)
+  return withheld.length === 0 ? { allow } : { allow, deny: withheld.map(parseSubject) }
+}
 
 /** Throws CONFIG_INVALID for a credential or subject that the broker would read as something else, or a user named twice. */
 export const brokerConfiguration = ({ name, port, storeDir, logFile, users, cluster }: BrokerConfiguration): string => {
@@ -86,12 +92,12 @@ export const brokerConfiguration = ({ name, port, storeDir, logFile, users, clus
           }),
       authorization: {
         timeout: 5,
-        users: users.map(({ user, password, publish, subscribe, answers = false }) => ({
+        users: users.map(({ user, password, publish, subscribe, withheld = [], answers = false }) => ({
           user,
           password: parseCredential(password, 'password'),
           permissions: {
             publish: granted(publish),
-            subscribe: granted(subscribe),
+            subscribe: granted(subscribe, withheld),
             ...(answers ? { allow_responses: ANSWERS } : {}),
           },
         })),

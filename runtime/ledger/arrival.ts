@@ -4,6 +4,7 @@ import type { ExchangeError } from '../../schemas/errors.ts'
 import type { LogHead, LogId, Position } from '../../schemas/log.ts'
 import type { OpenedBody, OpenedToken, RefusedRecord } from '../../schemas/opening.ts'
 import type { Redaction } from '../../schemas/redaction.ts'
+import type { Tail } from '../postgres/pipeline.ts'
 import type { ErasureEffect } from './erasure.ts'
 import type { LedgerTables } from './tables.ts'
 
@@ -61,10 +62,27 @@ export type Outcome =
 export interface Effect extends ErasureEffect {
   /**
    * Applies the records of accepted entries inside the transaction. `careful` says that PostgreSQL has refused one of them: then
-   * each record is tried by itself and those that cannot be stored are returned.
+   * each record is tried by itself and those that cannot be stored are returned. Otherwise, with a `tail`, statements are sent and not
+   * waited for.
    */
-  apply(trx: Transaction<LedgerTables>, accepted: readonly Accepted[], careful: boolean): Promise<Map<Accepted, RefusedRecord[]>>
+  apply(
+    trx: Transaction<LedgerTables>,
+    accepted: readonly Accepted[],
+    careful: boolean,
+    tail?: Tail,
+  ): Promise<Map<Accepted, RefusedRecord[]>>
 }
+
+/**
+ * Takes back what entries from `lost` up to the opening did; they are marked in the ledger already. Answers how many keys. Where the log
+ * was loaded from a snapshot (`base`) and the ledger cannot say what stood before, nothing is left of it.
+ */
+export type Withdraw = (
+  trx: Transaction<LedgerTables>,
+  log: { readonly id: number; readonly log: LogId; readonly base: Position | null },
+  lost: Position,
+  opening: Position,
+) => Promise<number>
 
 export type Receiver = {
   open(arrival: Arrival): Promise<Opened>

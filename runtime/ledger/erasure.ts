@@ -11,7 +11,7 @@ import { type Digest, digestOf } from '../../schemas/digest.ts'
 import { decodeBody } from '../../schemas/encoding.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import type { EnvelopeClaims } from '../../schemas/generated/envelope.ts'
-import { formatLogId, formatPosition, type LogHead, type LogId, type Position } from '../../schemas/log.ts'
+import { comparePositions, formatLogId, formatPosition, type LogHead, type LogId, type Position } from '../../schemas/log.ts'
 import {
   checkAddressed,
   checkRedaction,
@@ -21,8 +21,10 @@ import {
   standingKeys,
 } from '../../schemas/redaction.ts'
 import { parseToken } from '../../schemas/tokens.ts'
-import { readLog } from './ledger.ts'
+import { type LogState, readLog } from './ledger.ts'
+import { LOST } from './losses.ts'
 import { noteRedaction, redactionAt } from './redactions.ts'
+import { eraseInSnapshots } from './snapshots.ts'
 import type { LedgerTables } from './tables.ts'
 
 /** A redaction and the new body as it travels. */
@@ -41,6 +43,13 @@ export interface ErasureEffect {
     log: { readonly id: number; readonly dataset: string },
     keys: readonly string[],
   ): Promise<Map<string, number>>
+  /** how many of those keys still stand with a content from this very position */
+  standing(
+    trx: Transaction<LedgerTables>,
+    log: { readonly id: number; readonly dataset: string },
+    at: Position,
+    keys: readonly string[],
+  ): Promise<number>
   /** takes the content of those keys whose standing record is the one of this very position */
   erase(
     trx: Transaction<LedgerTables>,
@@ -69,6 +78,9 @@ export async function erase(
   const { log, position, keys } = redaction
   const named = `${formatLogId(log)} ${formatPosition(position)}`
   const state = await readLog(trx, log)
+  if (state?.base != null && comparePositions(position, state.base) <= 0) {
+    return eraseBeforeBase(trx, state, { redaction, plain }, options)
+  }
   const entry = state === null ? undefined : await lockEntry(trx, state.id, position)
   if (state === null || entry === undefined) {
     return { kind: 'wait', error: new ExchangeError('LOG_GAP', `${named}: expected the envelope before its redaction`) }
@@ -97,7 +109,32 @@ export async function erase(
     .execute()
   await options.effect?.erase(trx, { id: state.id, dataset: log.dataset }, position, [...keys])
   await forgetAside(trx, log, position, [...keys])
+  await eraseInSnapshots(trx, state.id, position, [...keys])
   await noteRedaction(trx, state.id, redaction)
+  return { kind: 'erased', keys: keys.size - (known?.keys.size ?? 0) }
+}
+
+/**
+ * A log that was loaded from a snapshot holds no entry at that position, only what stood of it: the redaction's own signature says what
+ * it is, and it counts once nothing that it names stands here any more.
+ */
+async function eraseBeforeBase(
+  trx: Transaction<LedgerTables>,
+  { id, head }: LogState,
+  { redaction, plain }: Pick<Erasure, 'redaction' | 'plain'>,
+  options: { readonly effect: ErasureEffect | null; readonly behind: (head: LogHead | null) => boolean },
+): Promise<ErasureVerdict> {
+  const { log, position, keys } = redaction
+  const known = await redactionAt(trx, id, position)
+  if (judgeRedaction(known, redaction) === 'known') return { kind: 'known' }
+  checkRedaction(null, plain, redaction)
+  const standing = (await options.effect?.standing(trx, { id, dataset: log.dataset }, position, [...keys])) ?? 0
+  if (standing > 0) {
+    const reason = `${formatLogId(log)} ${formatPosition(position)}: expected a later version of each named key, none of ${standing}`
+    if (!options.behind(head)) throw new ExchangeError('REDACTION_NOT_ALLOWED', reason)
+    return { kind: 'wait', error: new ExchangeError('LOG_GAP', reason) }
+  }
+  await noteRedaction(trx, id, redaction)
   return { kind: 'erased', keys: keys.size - (known?.keys.size ?? 0) }
 }
 
@@ -143,7 +180,7 @@ async function highestInLedger(
   for (let before: Position = { epoch: 2_147_483_647, seq: 0 }; standingKeys(records, highest).length > 0; ) {
     const { rows } = await sql<Position & { encoding: string; body: Buffer | null }>`
       SELECT epoch, seq, encoding, body FROM envelope
-      WHERE log_id = ${logId}::int AND (epoch, seq) < (${before.epoch}::int, ${before.seq}::bigint)
+      WHERE log_id = ${logId}::int AND (epoch, seq) < (${before.epoch}::int, ${before.seq}::bigint) AND refusal IS DISTINCT FROM ${LOST}
       ORDER BY epoch DESC, seq DESC LIMIT ${SCAN_ENTRIES}`.execute(db)
     const last = rows.at(-1)
     if (last === undefined) break

@@ -16,7 +16,8 @@ import { arrivalOf } from './message.ts'
 
 /** messages and bytes settled in one transaction */
 const GROUP_MESSAGES = 32
-const GROUP_BYTES = 4 * 1024 * 1024
+/** as sent; what is larger costs memory and more collecting of it than it saves in commits */
+const GROUP_BYTES = 160 * 1024
 /** how long the broker waits before it offers a message again that could not be settled */
 const AGAIN_MS = 2000
 
@@ -27,6 +28,12 @@ function headersOf(message: JsMsg): MsgHdrs | undefined {
   } catch {
     return undefined
   }
+}
+
+/** Whose message it claims to be by its subject; the receiver judges it. */
+function logOf(subject: string): LogId {
+  const [, origin = '', dataset = '', audience = ''] = subject.split('.')
+  return { origin, dataset, audience }
 }
 
 export type Follower = AsyncDisposable & { trouble(): string | null }
@@ -41,6 +48,8 @@ export function followOrigin(options: {
   readonly settled: (outcomes: readonly Outcome[]) => Promise<void>
   /** mends a gap; true when entries were added */
   readonly repair: (log: LogId) => Promise<boolean>
+  /** a log that is being loaded from a snapshot: its messages are early, and not even opened */
+  readonly isLoading?: (log: LogId) => boolean
 }): Follower {
   const { broker, origin, receiver, events } = options
   const stopping = new AbortController()
@@ -58,6 +67,8 @@ export function followOrigin(options: {
           max_messages: 64,
           // After a broker's failure the pull is renewed within two missed heartbeats, which come at half of this.
           expires: 10_000,
+          // A consumer that is gone is a trouble to be seen, not something to wait for in silence.
+          abort_on_missing_resource: true,
           callback: message => {
             waiting.push(message)
             wake()
@@ -126,10 +137,17 @@ export function followOrigin(options: {
       () => receiver.open(arrivalOf({ headers: headersOf(message), data: message.data }, message.subject)),
     )
 
+  function isEarly(message: JsMsg): boolean {
+    if (options.isLoading?.(logOf(message.subject)) !== true) return false
+    message.nak(AGAIN_MS)
+    return true
+  }
+
   async function run(): Promise<void> {
     let settling: Promise<void> = Promise.resolve()
     while (!stopping.signal.aborted) {
-      const group = await nextGroup()
+      const group = (await nextGroup()).filter(message => !isEarly(message))
+      if (group.length === 0) continue
       // Opening may ask the database what was erased, so it too waits for one that is away.
       const opened = (await persistently(() => Promise.all(group.map(open)))) ?? []
       await settling

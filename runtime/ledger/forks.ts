@@ -74,7 +74,7 @@ export async function checkHead(
   for (const at of head.logs) {
     const state = await readLog(db, at.log)
     if (state === null || state.frozen) continue
-    const positions = [at.head, { epoch: at.head.epoch + 1, seq: 0 }]
+    const positions = [at.head, { epoch: at.head.epoch + 1, seq: 0 }, ...(at.snapshot == null ? [] : [at.snapshot.at])]
     const entries = await entriesAt(
       db,
       positions.map(position => ({ logId: state.id, at: position })),

@@ -4,6 +4,7 @@
  */
 import { type Kysely, sql } from 'kysely'
 import { isNewerHead } from '../../schemas/head-rule.ts'
+import { comparePositions, formatLogId, type LogHead, type LogId } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
 import { type Head, openHead } from '../../schemas/statements.ts'
 import { headSubject } from '../../schemas/subjects.ts'
@@ -22,6 +23,9 @@ export type HeadListener = Disposable & {
   all(): Head[]
 }
 
+/** `head.<origin>.<audience>` */
+const originOf = (subject: string): string => subject.split('.')[1] ?? 'unknown'
+
 export async function listenHeads(options: {
   readonly broker: Broker
   readonly db: Kysely<LedgerTables>
@@ -29,7 +33,8 @@ export async function listenHeads(options: {
   /** subjects to listen to */
   readonly filters: readonly string[]
   readonly forked: (fork: Fork) => void
-  readonly refused: (error: unknown) => void
+  /** `origin`: under whose subject it came */
+  readonly refused: (error: unknown, origin: string) => void
 }): Promise<HeadListener> {
   const { broker, db } = options
   const newest = new Map<string, Head>()
@@ -64,7 +69,8 @@ export async function listenHeads(options: {
   const subscriptions = options.filters.map(filter =>
     broker.connection.subscribe(filter, {
       callback: (error, message) => {
-        if (error === null) void take(message.string(), message.subject).catch(failure => options.refused(failure))
+        if (error === null)
+          void take(message.string(), message.subject).catch(failure => options.refused(failure, originOf(message.subject)))
       },
     }),
   )
@@ -82,4 +88,27 @@ export async function listenHeads(options: {
 export function livenessOf(head: Head | null, now: Date): 'current' | 'late' | 'missing' {
   if (head === null) return 'missing'
   return now.getTime() - head.issuedAt.getTime() > LATE_AFTER_MS ? 'late' : 'current'
+}
+
+/**
+ * The logs of which another member has lately seen more than the origin's heads that came here say, though those are overdue: the origin
+ * lives, and somebody keeps its heads from this program. Of several members the one that has seen most is named.
+ */
+export function withheldHeads(
+  heads: readonly Head[],
+  own: string | null,
+  now: Date,
+): { readonly log: LogId; readonly by: string; readonly seen: LogHead }[] {
+  const found = new Map<string, { log: LogId; by: string; seen: LogHead }>()
+  for (const witness of heads.filter(head => head.origin !== own && livenessOf(head, now) === 'current')) {
+    for (const { log, head: seen } of witness.held) {
+      if (log.origin === own) continue
+      const announced = heads.find(head => head.origin === log.origin && head.audience === log.audience) ?? null
+      const at = announced?.logs.find(one => formatLogId(one.log) === formatLogId(log))?.head
+      const best = found.get(formatLogId(log))?.seen ?? at
+      const further = best === undefined || comparePositions(seen, best) > 0
+      if (further && livenessOf(announced, now) !== 'current') found.set(formatLogId(log), { log, by: witness.origin, seen })
+    }
+  }
+  return [...found.values()]
 }

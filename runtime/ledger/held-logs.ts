@@ -2,7 +2,7 @@
 import type { Transaction } from 'kysely'
 import { assertionsOfEntry, assertionsOfHeads } from '../../schemas/assertions.ts'
 import { judgeBehindClosing } from '../../schemas/closing-rule.ts'
-import { comparePositions, formatLogId, type LogId } from '../../schemas/log.ts'
+import { comparePositions, formatLogId, formatPosition, keptBefore, type LogId, type Position } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
 import { openToken } from '../../schemas/opening.ts'
 import type { Arriving, HeldLog, Verdict } from '../../schemas/settlement.ts'
@@ -24,6 +24,12 @@ export async function readHeld(
     const state = states.get(formatLogId(log))
     if (state?.head == null) return []
     const past = comparePositions(entry, state.head) <= 0
+    const kept = entry.kind === 'opening' && entry.lost != null ? keptBefore(entry.lost) : null
+    if (kept !== null && !past)
+      return [
+        { logId: state.id, at: kept },
+        { logId: state.id, at: state.head },
+      ]
     const follows = entry.kind === 'envelope' && (entry.previous === state.head.digest || entry.seq > state.head.seq + 1)
     return past ? [{ logId: state.id, at: entry }] : follows ? [] : [{ logId: state.id, at: state.head }]
   })
@@ -37,13 +43,18 @@ export async function readHeld(
         {
           head: state.head,
           frozen: state.frozen,
-          at: ({ epoch, seq }) => entries.get(`${state.id}@${epoch}.${seq}`) ?? null,
+          loading: state.loading,
+          at: at => entries.get(`${state.id}@${formatPosition(at)}`) ?? baseAt(state, at),
           announced: head === null ? null : { token: head.token, assertions: assertionsOfHeads(own) },
         },
       ]
     }),
   )
 }
+
+/** A log that was loaded from a snapshot holds no entry where it begins; the head that announced the snapshot says what stands there. */
+const baseAt = ({ base }: LogState, at: Position): { digest: string; token: string } | null =>
+  base !== null && comparePositions(base, at) === 0 ? { digest: base.digest, token: base.token } : null
 
 /** A repeat of what is not held here, in an epoch that has ended: the opening of the next one may show it to be a second history. */
 export async function behindClosing(

@@ -6,6 +6,7 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
 import type { Digest } from '../../schemas/digest.ts'
 import { formatLogId, type LogHead, type LogId, type Position } from '../../schemas/log.ts'
+import { type Statement, type Tail, wireOf } from '../postgres/pipeline.ts'
 import type { LedgerTables } from './tables.ts'
 
 export type StoredEntry = {
@@ -34,7 +35,24 @@ export type LogState = {
   readonly receipt: LogHead | null
   /** the hub's statement itself, for own logs */
   readonly receiptToken: string | null
+  /** where a log begins here that was loaded from a snapshot, with the head that announced it: what is before it is not held */
+  readonly base: (LogHead & { readonly token: string }) | null
+  /** it is being loaded from a snapshot: entries wait */
+  readonly loading: boolean
 }
+
+/** A log of which nothing stands yet. */
+export const newLog = (id: number, log: LogId): LogState => ({
+  id,
+  log,
+  head: null,
+  issuedAt: null,
+  frozen: false,
+  receipt: null,
+  receiptToken: null,
+  base: null,
+  loading: false,
+})
 
 type Reader = Kysely<LedgerTables>
 type Writer = Transaction<LedgerTables>
@@ -55,7 +73,12 @@ type LogStateRow = {
   receipt_seq: number
   receipt_digest: string | null
   receipt_token: string | null
+  base_epoch: number
+  base_seq: number
+  base_digest: string | null
+  base_token: string | null
   frozen: boolean
+  loading: boolean
 }
 
 const stateOf = (row: LogStateRow): LogState => ({
@@ -66,6 +89,11 @@ const stateOf = (row: LogStateRow): LogState => ({
   frozen: row.frozen,
   receiptToken: row.receipt_token,
   receipt: headOf(row.receipt_epoch, row.receipt_seq, row.receipt_digest),
+  base:
+    row.base_digest === null
+      ? null
+      : { epoch: row.base_epoch, seq: row.base_seq, digest: row.base_digest, token: row.base_token ?? '' },
+  loading: row.loading,
 })
 
 const selectLogs = (db: Reader) =>
@@ -76,6 +104,11 @@ const selectLogs = (db: Reader) =>
       exists(selectFrom('fork').whereRef('fork.log_id', '=', 'log.id'))
         .$castTo<boolean>()
         .as('frozen'),
+    )
+    .select(({ exists, selectFrom }) =>
+      exists(selectFrom('bootstrap').whereRef('bootstrap.log_id', '=', 'log.id'))
+        .$castTo<boolean>()
+        .as('loading'),
     )
 
 export async function readLogs(db: Reader): Promise<LogState[]> {
@@ -92,6 +125,23 @@ export async function readLog(db: Reader, log: LogId): Promise<LogState | null> 
   return row === undefined ? null : stateOf(row)
 }
 
+const LOCK_LOGS: Statement = {
+  name: 'lock_logs',
+  text: `SELECT l.*, EXISTS (SELECT FROM fork WHERE fork.log_id = l.id) AS frozen,
+      EXISTS (SELECT FROM bootstrap WHERE bootstrap.log_id = l.id) AS loading
+    FROM log l JOIN unnest($1::text[], $2::text[], $3::text[]) AS w(origin, dataset, audience)
+      USING (origin, dataset, audience) ORDER BY l.id FOR UPDATE OF l`,
+}
+const APPEND_ENTRY: Statement = {
+  name: 'append_entry',
+  text: `INSERT INTO envelope (log_id, epoch, seq, digest, token, encoding, body, records, refusal)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+}
+const MOVE_HEAD: Statement = {
+  name: 'move_head',
+  text: 'UPDATE log SET epoch = $2, seq = $3, digest = $4, issued_at = $5 WHERE id = $1',
+}
+
 /** Locks the named logs for this transaction, making them first where they are new. In one order, so that no two can deadlock. */
 export async function lockLogs(trx: Writer, logs: readonly LogId[]): Promise<Map<string, LogState>> {
   const sorted = [...new Map(logs.map(log => [formatLogId(log), log])).values()]
@@ -100,47 +150,38 @@ export async function lockLogs(trx: Writer, logs: readonly LogId[]): Promise<Map
     sorted.map(log => log.dataset),
     sorted.map(log => log.audience),
   ]
-  const read = () =>
-    sql<LogStateRow>`
-      SELECT l.*, EXISTS (SELECT FROM fork WHERE fork.log_id = l.id) AS frozen FROM log l JOIN unnest(${origins}::text[], ${datasets}::text[], ${audiences}::text[]) AS w(origin, dataset, audience)
-        USING (origin, dataset, audience) ORDER BY l.id FOR UPDATE OF l`.execute(trx)
-  let { rows } = await read()
+  const send = await wireOf(trx)
+  const read = () => send<LogStateRow>(LOCK_LOGS, [origins, datasets, audiences])
+  let rows = await read()
   if (rows.length < sorted.length) {
     await sql`
       INSERT INTO log (origin, dataset, audience)
       SELECT * FROM unnest(${origins}::text[], ${datasets}::text[], ${audiences}::text[]) ORDER BY 1, 2, 3
       ON CONFLICT DO NOTHING`.execute(trx)
-    rows = (await read()).rows
+    rows = await read()
   }
   return new Map(rows.map(row => [formatLogId(row), stateOf(row)]))
 }
 
-/** Appends entries, each the next of its log, and moves the logs' heads to the last of them. */
-export async function appendEntries(trx: Writer, entries: readonly NewEntry[]): Promise<void> {
+/** Appends entries, each the next of its log, and moves the logs' heads to the last of them. With a `tail`, sent and not waited for. */
+export async function appendEntries(trx: Writer, entries: readonly NewEntry[], tail?: Tail): Promise<void> {
   if (entries.length === 0) return
-  const added = trx.insertInto('envelope').values(
-    entries.map(entry => ({
-      log_id: entry.logId,
-      epoch: entry.position.epoch,
-      seq: entry.position.seq,
-      digest: entry.digest,
-      token: entry.token,
-      encoding: entry.encoding,
-      body: entry.body === null ? null : Buffer.from(entry.body.buffer, entry.body.byteOffset, entry.body.byteLength),
-      records: entry.records,
-      refusal: entry.refusal,
-    })),
-  )
-  const last = [...new Map(entries.map(entry => [entry.logId, entry])).values()]
-  // One statement for both: each costs a way to the server and back, in every transaction of every holder.
-  await sql`
-    WITH added AS (${added})
-    UPDATE log SET epoch = w.epoch, seq = w.seq, digest = w.digest, issued_at = w.issued_at
-    FROM unnest(
-      ${last.map(entry => entry.logId)}::int[], ${last.map(entry => entry.position.epoch)}::int[], ${last.map(entry => entry.position.seq)}::bigint[],
-      ${last.map(entry => entry.digest)}::text[], ${last.map(entry => entry.issuedAt)}::timestamptz[]
-    ) AS w(id, epoch, seq, digest, issued_at) WHERE log.id = w.id`.execute(trx)
+  const send = await wireOf(trx)
+  const last = new Map(entries.map(entry => [entry.logId, entry]))
+  const sent = [
+    ...entries.map(({ logId, position: { epoch, seq }, digest, token, encoding, body, records, refusal }) =>
+      send(APPEND_ENTRY, [logId, epoch, seq, digest, token, encoding, body === null ? null : bytesOf(body), records, refusal]),
+    ),
+    ...[...last.values()].map(({ logId, position: { epoch, seq }, digest, issuedAt }) =>
+      send(MOVE_HEAD, [logId, epoch, seq, digest, issuedAt]),
+    ),
+  ]
+  if (tail === undefined) await Promise.all(sent)
+  else for (const one of sent) tail(one)
 }
+
+/** A view that the driver sends as it is. */
+const bytesOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 /** Digest and token held at each of several positions; positions where nothing is held are absent. */
 export async function entriesAt(
@@ -157,7 +198,30 @@ export async function entriesAt(
 
 /** Entries of one epoch from `from` on, in order. The caller bounds bytes by `limit` rows of at most 768 KiB. */
 export async function readRange(db: Reader, logId: number, epoch: number, from: number, limit: number): Promise<StoredEntry[]> {
-  const rows = await db
+  return storedOf(
+    await entriesOf(db, logId)
+      .where('envelope.epoch', '=', epoch)
+      .where('envelope.seq', '>=', from)
+      .orderBy('envelope.seq')
+      .limit(limit)
+      .execute(),
+  )
+}
+
+/** The same over the ends of epochs: what stands at a position and behind it, as far as this holder has it. */
+export async function readOnward(db: Reader, logId: number, { epoch, seq }: Position, limit: number): Promise<StoredEntry[]> {
+  return storedOf(
+    await entriesOf(db, logId)
+      .where(sql<boolean>`(envelope.epoch, envelope.seq) >= (${epoch}::int, ${seq}::bigint)`)
+      .orderBy('envelope.epoch')
+      .orderBy('envelope.seq')
+      .limit(limit)
+      .execute(),
+  )
+}
+
+const entriesOf = (db: Reader, logId: number) =>
+  db
     .selectFrom('envelope')
     .leftJoin('redaction', join =>
       join
@@ -169,13 +233,9 @@ export async function readRange(db: Reader, logId: number, epoch: number, from: 
     .select(['envelope.epoch', 'envelope.seq', 'digest', 'envelope.token', 'encoding', 'body', 'records'])
     .select('redaction.token as redaction')
     .where('envelope.log_id', '=', logId)
-    .where('envelope.epoch', '=', epoch)
-    .where('envelope.seq', '>=', from)
-    .orderBy('envelope.seq')
-    .limit(limit)
-    .execute()
-  return rows.map(({ epoch: at, seq, ...row }) => ({ ...row, position: { epoch: at, seq } }))
-}
+
+const storedOf = (rows: readonly (Omit<StoredEntry, 'position'> & Position)[]): StoredEntry[] =>
+  rows.map(({ epoch, seq, ...row }) => ({ ...row, position: { epoch, seq } }))
 
 /** Notes a receipt for an own log; an older one never replaces a newer one. */
 export async function noteReceipt(db: Reader, log: LogId, head: LogHead, token: string): Promise<boolean> {

@@ -6,7 +6,7 @@
 import type { Kysely, Transaction } from 'kysely'
 import { ExchangeError, isExchangeError } from '../../schemas/errors.ts'
 import { LIMITS } from '../../schemas/limits.ts'
-import { comparePositions, formatLogId, type LogHead, type LogId } from '../../schemas/log.ts'
+import { comparePositions, formatLogId, type LogHead, type LogId, type Position } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
 import { isTransient, type OpenedToken, openBytes, openRecords, openToken, type RefusedRecord } from '../../schemas/opening.ts'
 import { checkAddressed, checkRedaction, openRedaction, type Redaction } from '../../schemas/redaction.ts'
@@ -14,11 +14,24 @@ import { settle } from '../../schemas/settlement.ts'
 import type { Head } from '../../schemas/statements.ts'
 import { parseLogSubject } from '../../schemas/subjects.ts'
 import { isDataError } from '../postgres/database.ts'
-import type { Accepted, Arrival, Effect, Opened, OpenedEntry, OpenedFault, OpenedRedaction, Outcome, Receiver } from './arrival.ts'
+import { type Tail, transact } from '../postgres/pipeline.ts'
+import type {
+  Accepted,
+  Arrival,
+  Effect,
+  Opened,
+  OpenedEntry,
+  OpenedFault,
+  OpenedRedaction,
+  Outcome,
+  Receiver,
+  Withdraw,
+} from './arrival.ts'
 import { erase, erasedPlaces } from './erasure.ts'
 import { freeze } from './forks.ts'
 import { behindClosing, readHeld } from './held-logs.ts'
 import { appendEntries, type LogState, lockLogs, type NewEntry } from './ledger.ts'
+import { forgetLog, lossOf, voidEntries } from './losses.ts'
 import { type Quarantined, quarantine } from './quarantine.ts'
 import { noteRedaction } from './redactions.ts'
 import { recordAside, redactionAside, setAside } from './set-aside.ts'
@@ -31,6 +44,10 @@ export function createReceiver(options: {
   readonly effect: Effect | null
   /** the newest head that a log's origin has signed */
   readonly announced: (log: LogId) => Head | null
+  /** needed where there is an effect */
+  readonly withdraw?: Withdraw
+  /** entries held here were declared lost by their origin: they stay, and what they did was taken back */
+  readonly withdrawn?: (log: LogId, from: Position, count: { readonly entries: number; readonly keys: number }) => void
 }): Receiver {
   const { db, membership, effect } = options
 
@@ -75,10 +92,10 @@ export function createReceiver(options: {
 
   async function receiveEntries(opened: readonly (OpenedEntry | OpenedFault)[]): Promise<Outcome[]> {
     try {
-      return await db.transaction().execute(trx => settleAll(trx, opened, false))
+      return await transact(db, (trx, tail) => settleAll(trx, opened, false, tail))
     } catch (error) {
       if (!isDataError(error)) throw error
-      return await db.transaction().execute(trx => settleAll(trx, opened, true))
+      return await transact(db, (trx, tail) => settleAll(trx, opened, true, tail))
     }
   }
 
@@ -104,6 +121,7 @@ export function createReceiver(options: {
     trx: Transaction<LedgerTables>,
     opened: readonly (OpenedEntry | OpenedFault)[],
     careful: boolean,
+    tail: Tail,
   ): Promise<Outcome[]> {
     const good = opened.filter(one => one.error === null)
     const states =
@@ -125,6 +143,7 @@ export function createReceiver(options: {
     const redacted: { readonly logId: number; readonly redaction: Redaction }[] = []
     const accepted: Accepted[] = []
     const aside: Quarantined[] = []
+    const losses: Declared[] = []
     const refuse = (one: OpenedEntry | OpenedFault, error: ExchangeError): void => {
       outcomes.push({ kind: 'refused', error })
       aside.push(setAside(one, error))
@@ -152,6 +171,8 @@ export function createReceiver(options: {
         const refusal = one.token.refusal ?? one.content?.refusal ?? null
         entries.push(newEntry(one, state.id, refusal))
         if (one.redaction !== null) redacted.push({ logId: state.id, redaction: one.redaction })
+        const lost = lossOf(entry)
+        if (lost !== null) losses.push({ state, token: one.token, lost })
         if (refusal !== null) aside.push(setAside(one, refusal))
         else if (one.content !== null && effect !== null) accepted.push({ logId: state.id, token: one.token, content: one.content })
         outcomes.push({
@@ -164,19 +185,35 @@ export function createReceiver(options: {
         })
       }
     }
-    await appendEntries(trx, entries)
+    await appendEntries(trx, entries, tail)
     for (const { logId, redaction } of redacted) await noteRedaction(trx, logId, redaction)
     const unstorable =
-      effect === null || accepted.length === 0 ? new Map<Accepted, RefusedRecord[]>() : await effect.apply(trx, accepted, careful)
+      effect === null || accepted.length === 0
+        ? new Map<Accepted, RefusedRecord[]>()
+        : await effect.apply(trx, accepted, careful, tail)
     for (const one of accepted) {
       for (const refused of [...one.content.refused, ...(unstorable.get(one) ?? [])]) aside.push(recordAside(one, refused, opened))
     }
     await quarantine(trx, await withhold(trx, aside))
+    for (const one of losses) await withdraw(trx, one)
     return outcomes
+  }
+
+  /** After everything else of the group: what is left of the log decides, whatever order it came in. */
+  async function withdraw(trx: Transaction<LedgerTables>, { state, token, lost }: Declared): Promise<void> {
+    const opening = { epoch: token.entry.epoch, seq: 0 }
+    const entries = await voidEntries(trx, { logId: state.id, lost, opening })
+    const loaded = state.base !== null && comparePositions(state.base, lost) >= 0
+    if (entries === 0 && !loaded) return
+    const keys = options.withdraw === undefined ? 0 : await options.withdraw(trx, state, lost, opening)
+    if (loaded || (state.base !== null && keys > 0)) await forgetLog(trx, state.id)
+    options.withdrawn?.(token.log, lost, { entries, keys })
   }
 
   return { open, receive }
 }
+
+type Declared = { readonly state: LogState; readonly token: OpenedToken; readonly lost: Position }
 
 const isRedaction = (one: Opened): one is OpenedRedaction => one.token === null && one.error === null
 

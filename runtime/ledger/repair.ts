@@ -9,7 +9,7 @@ import { tokenKindOf } from '../../schemas/bundle.ts'
 import { type ErrorCode, ExchangeError, isExchangeError } from '../../schemas/errors.ts'
 import { parseIJson } from '../../schemas/i-json.ts'
 import { LIMITS } from '../../schemas/limits.ts'
-import { formatLogId, type LogHead, type LogId } from '../../schemas/log.ts'
+import { comparePositions, formatLogId, formatPosition, type LogHead, type LogId } from '../../schemas/log.ts'
 import { audiencesRead, type Membership, memberOf } from '../../schemas/membership.ts'
 import { openToken } from '../../schemas/opening.ts'
 import { openHead } from '../../schemas/statements.ts'
@@ -17,7 +17,8 @@ import { askerOf, HEADERS, inboxPrefix, type QuestionKind, questionFilter, quest
 import type { Broker } from '../nats.ts'
 import type { Arrival } from './arrival.ts'
 import type { HeadListener } from './heads.ts'
-import { entriesAt, readLog, readLogs, readRange } from './ledger.ts'
+import { entriesAt, readLog, readLogs, readOnward } from './ledger.ts'
+import { lostTokens } from './losses.ts'
 import { arrivalOf, entryHeaders } from './message.ts'
 import type { LedgerTables } from './tables.ts'
 
@@ -53,7 +54,7 @@ export async function askEntries(
   return arrivals
 }
 
-/** Entries of one epoch from a position on. */
+/** Entries from a position on, over the ends of epochs. */
 export const askRange = (broker: Broker, holder: string, asker: string, question: RangeQuestion): Promise<Arrival[]> =>
   askEntries(broker, { holder, kind: 'range', asker }, question)
 
@@ -61,24 +62,38 @@ export const askRange = (broker: Broker, holder: string, asker: string, question
  * Where the asker's own logs stand with another holder, as the asker itself once signed it: the last entry that the holder has and the
  * newest head that it heard. Nobody can make an origin wait for what it never said.
  */
-export async function askStanding(broker: Broker, holder: string, asker: string, membership: Membership): Promise<Standing[]> {
+export async function askStanding(
+  broker: Broker,
+  holder: string,
+  asker: string,
+  membership: Membership,
+  refused: (error: unknown) => void,
+): Promise<Standing[]> {
   const answer = await broker.connection.request(questionSubject(holder, 'standing', asker), undefined, {
     timeout: STANDING_TIMEOUT_MS,
   })
   const value = parseIJson(answer.data, 2, 'REQUEST_INVALID')
   if (!Array.isArray(value)) throw new ExchangeError('REQUEST_INVALID', `${holder}: expected a list of tokens`)
-  const standings = await Promise.all(value.slice(0, STANDING_TOKENS).map(token => standingsOf(String(token), asker, membership)))
+  const standings = await Promise.all(
+    value.slice(0, STANDING_TOKENS).map(token => standingsOf(String(token), asker, membership, refused)),
+  )
   return standings.flat()
 }
 
-async function standingsOf(token: string, asker: string, membership: Membership): Promise<Standing[]> {
+async function standingsOf(
+  token: string,
+  asker: string,
+  membership: Membership,
+  refused: (error: unknown) => void,
+): Promise<Standing[]> {
   const kind = tokenKindOf(token)
   if (kind !== 'envelope' && kind !== 'epoch' && kind !== 'head') return []
   try {
     if (kind === 'head') return (await openHead(token, membership)).logs.filter(({ log }) => log.origin === asker)
     const { log, entry } = await openToken(kind, token, membership, null)
     return log.origin === asker ? [{ log, head: { epoch: entry.epoch, seq: entry.seq, digest: entry.digest } }] : []
-  } catch {
+  } catch (error) {
+    refused(error)
     return []
   }
 }
@@ -127,8 +142,11 @@ export function answerQuestions(options: {
       }
       const state = await readLog(db, question)
       if (state === null) throw new ExchangeError('LOG_UNKNOWN', `expected a log held here, got ${formatLogId(question)}`)
+      if (state.base !== null && comparePositions({ epoch: question.epoch, seq: question.from }, state.base) <= 0) {
+        throw new ExchangeError('ENVELOPE_UNKNOWN', `${formatLogId(question)} begins here behind ${formatPosition(state.base)}`)
+      }
       let bytes = 0
-      for (const entry of await readRange(db, state.id, question.epoch, question.from, LIMITS.rangeEnvelopes)) {
+      for (const entry of await readOnward(db, state.id, { epoch: question.epoch, seq: question.from }, LIMITS.rangeEnvelopes)) {
         bytes += entry.body?.length ?? 0
         if (bytes > LIMITS.rangeBytes) break
         message.respond(entry.body ?? undefined, { headers: entryHeaders(entry) })
@@ -149,7 +167,8 @@ export function answerQuestions(options: {
       .heads()
       .all()
       .filter(head => head.origin === asker)
-    message.respond(JSON.stringify([...entries, ...heads.map(head => head.token)].slice(0, STANDING_TOKENS)))
+    const lost = await lostTokens(db, asker)
+    message.respond(JSON.stringify([...entries, ...heads.map(head => head.token), ...lost].slice(0, STANDING_TOKENS)))
   }
 
   async function newestHeads(message: Msg, asker: string): Promise<void> {

@@ -29,6 +29,8 @@ export function startRepairer(options: {
   readonly heads: () => HeadListener
   readonly events: LedgerEvents
   readonly settled: (outcomes: readonly Outcome[]) => Promise<void>
+  /** whether a log is being loaded from a snapshot, and so not from its first entry */
+  readonly claimed?: (log: LogId) => Promise<boolean>
 }): Repairer {
   const { broker, db, own, receiver, events } = options
   const running = new Map<string, Promise<boolean>>()
@@ -50,13 +52,18 @@ export function startRepairer(options: {
   }
 
   async function fill(log: LogId): Promise<boolean> {
+    if ((await options.claimed?.(log)) === true) return false
     const sources = repairSources(log, own, [...options.membership().members.keys()])
     let total = 0
     let lastError: unknown = null
+    const empty: string[] = []
     for (const holder of sources) {
       if (stopped) break
       try {
-        total += await fillFrom(holder, log)
+        const added = await fillFrom(holder, log)
+        if (added === 0) empty.push(holder)
+        else for (const other of empty.splice(0)) events.answeredFalsely(other, log, 'empty')
+        total += added
       } catch (error) {
         lastError = error
       }
@@ -79,6 +86,7 @@ export function startRepairer(options: {
       const outcomes = await receiver.receive(await Promise.all(arrivals.map(receiver.open)))
       await options.settled(outcomes)
       for (const outcome of outcomes) events.arrived(log.origin, outcome)
+      if (outcomes.some(outcome => outcome.kind === 'refused')) events.answeredFalsely(holder, log, 'refused')
       const added = outcomes.filter(outcome => outcome.kind === 'accepted').length
       total += added
       if (added === 0) break
@@ -103,7 +111,10 @@ export function startRepairer(options: {
         const held = (await readLog(db, log))?.head ?? { epoch: 0, seq: 0 }
         const before = stood.get(formatLogId(log))
         stood.set(formatLogId(log), held)
-        if (comparePositions(held, head) < 0 && before !== undefined && comparePositions(before, held) === 0) await repair(log)
+        if (comparePositions(held, head) < 0 && before !== undefined && comparePositions(before, held) === 0) {
+          events.tailMissing(log)
+          await repair(log)
+        }
       }
     }
   }

@@ -14,11 +14,14 @@ import {
 import { decodeBody } from '../../schemas/encoding.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import { LIMITS } from '../../schemas/limits.ts'
-import { formatLogId, type LogId } from '../../schemas/log.ts'
+import { formatLogId, formatPosition, type LogId } from '../../schemas/log.ts'
+import type { Doubt, Doubts } from './doubts.ts'
 import { readConvictions, readForks } from './forks.ts'
-import { type HeadListener, livenessOf } from './heads.ts'
+import { type HeadListener, livenessOf, withheldHeads } from './heads.ts'
 import { readLog, readLogs, readRange, type StoredEntry } from './ledger.ts'
 import { countQuarantine } from './quarantine.ts'
+import { readRedactions } from './redactions.ts'
+import { readStateRoots } from './root-judge.ts'
 import type { LedgerTables } from './tables.ts'
 
 const code = { type: 'string', pattern: '^[0-9]{6}$' } as const
@@ -36,6 +39,7 @@ export function addLedgerRoutes(
     readonly db: Kysely<LedgerTables>
     readonly heads: () => HeadListener
     readonly own: string | null
+    readonly doubts: Doubts
     readonly clock: () => Date
   },
 ): void {
@@ -58,7 +62,18 @@ export function addLedgerRoutes(
         ...(log.origin === own ? { receipt } : {}),
       }
     })
-    return { logs, quarantine: await countQuarantine(db) }
+    const withheld = withheldHeads(options.heads().all(), own, now).map(
+      ({ log, by, seen }): Doubt => ({
+        kind: 'head-withheld',
+        about: formatLogId(log),
+        count: 1,
+        first: now,
+        last: now,
+        reason: `${by} has seen ${formatPosition(seen)}`,
+      }),
+    )
+    const convictions = (await readConvictions(db)).length
+    return { logs, quarantine: await countQuarantine(db), doubts: [...withheld, ...options.doubts.list()], convictions }
   })
 
   server.get(
@@ -67,6 +82,8 @@ export function addLedgerRoutes(
     async () => ({
       forks: await readForks(db),
       hub: await readConvictions(db),
+      /** state roots that an origin has signed and that do not follow from its log */
+      snapshots: await readStateRoots(db, 'differs'),
     }),
   )
 
@@ -144,6 +161,38 @@ export function addLedgerRoutes(
     },
   )
 
+  server.get<{ Params: LogId; Querystring: { issued?: number; epoch?: number; seq?: number } }>(
+    '/v1/logs/:origin/:dataset/:audience/redactions',
+    {
+      schema: {
+        summary:
+          'What was erased, oldest first, as a bundle: each redaction with the body that it names; ask again from behind the last',
+        tags: ['ledger'],
+        params: logParams,
+        querystring: {
+          type: 'object',
+          properties: {
+            issued: { type: 'integer', minimum: 0, maximum: 253_402_300_799, default: 0 },
+            epoch: { type: 'integer', minimum: 0, maximum: 2_147_483_647, default: 0 },
+            seq: { type: 'integer', minimum: 0, default: 0 },
+          },
+        },
+      },
+    },
+    async ({ params, query }, reply) => {
+      const cursor = { issued: query.issued ?? 0, epoch: query.epoch ?? 0, seq: query.seq ?? 0 }
+      const parts: Buffer[] = []
+      let bytes = 0
+      for (const entry of await readRedactions(db, await findLog(params), cursor, LIMITS.rangeEnvelopes)) {
+        const part = formatBundleEntry({ token: entry.redaction, body: await decodeBody(entry.body, entry.encoding) })
+        bytes += part.length
+        if (parts.length > 0 && bytes > LIMITS.rangeBytes) break
+        parts.push(part)
+      }
+      return reply.type(BUNDLE_MEDIA_TYPE).send(Buffer.concat(parts))
+    },
+  )
+
   server.get<{ Querystring: { kind?: string; code?: string; after?: number; limit?: number } }>(
     '/v1/quarantine',
     {
@@ -153,7 +202,7 @@ export function addLedgerRoutes(
         querystring: {
           type: 'object',
           properties: {
-            kind: { type: 'string', enum: ['envelope', 'record', 'row'] },
+            kind: { type: 'string', enum: ['envelope', 'record', 'row', 'proof'] },
             code: { type: 'string', pattern: '^[A-Z_]{1,40}$' },
             after: { type: 'integer', minimum: 0 },
             limit: { type: 'integer', minimum: 1, maximum: 500, default: 100 },

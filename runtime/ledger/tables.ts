@@ -21,6 +21,11 @@ export type LogRow = {
   receipt_seq: Generated<number>
   receipt_digest: string | null
   receipt_token: string | null
+  /** a log that began here with a snapshot: the position whose state it was, and the head that announced it; epoch 0 for none */
+  base_epoch: Generated<number>
+  base_seq: Generated<number>
+  base_digest: string | null
+  base_token: string | null
 }
 
 export type EnvelopeRow = {
@@ -41,7 +46,7 @@ export type QuarantineRow = {
   id: Generated<number>
   /** digest over what was refused and why: the same refusal stands once */
   identity: string
-  kind: 'envelope' | 'record' | 'row'
+  kind: 'envelope' | 'record' | 'row' | 'proof'
   origin: string | null
   dataset: string | null
   audience: string | null
@@ -50,7 +55,7 @@ export type QuarantineRow = {
   /** of a record in its envelope */
   item: number | null
   key: string | null
-  /** of a row: file and line; of an envelope: its subject */
+  /** of a row: file and line; of an envelope: its subject; of a proof, which has no origin of its own: who sent it, as in `origin` */
   place: string | null
   line: number | null
   field: string | null
@@ -112,6 +117,58 @@ export type RedactionRow = {
   applied_at: Generated<Date>
 }
 
+/** A snapshot kept here for others; whole once all its chunks are. */
+export type SnapshotRow = {
+  id: Generated<number>
+  log_id: number
+  epoch: number
+  seq: number
+  digest: string
+  root: string
+  records: number
+  manifest: ColumnType<Buffer, Uint8Array>
+  whole: boolean
+  made_at: Generated<Date>
+}
+
+export type SnapshotChunkRow = {
+  snapshot_id: number
+  number: number
+  first_key: string
+  last_key: string
+  encoding: string
+  body: ColumnType<Buffer, Uint8Array>
+}
+
+/** What an origin announced as the root of its state, and what this holder found. */
+export type StateRootRow = {
+  log_id: number
+  epoch: number
+  seq: number
+  digest: string
+  root: string
+  records: number
+  /** the head that announced it: with the own root, the evidence against its origin */
+  token: string
+  verdict: 'same' | 'differs' | 'unjudged' | 'loaded' | 'refused'
+  own_root: string | null
+  reason: string | null
+  judged_at: Generated<Date>
+}
+
+/** A log that is being loaded from a snapshot, and the groups of it that stand already. */
+export type BootstrapRow = {
+  log_id: number
+  epoch: number
+  seq: number
+  digest: string
+  root: string
+  records: number
+  token: string
+  manifest: ColumnType<Buffer | null, Uint8Array | null>
+}
+export type BootstrapGroupRow = { log_id: number; number: number; records: number; first_key: string; last_key: string }
+
 export type LedgerTables = {
   log: LogRow
   envelope: EnvelopeRow
@@ -120,6 +177,11 @@ export type LedgerTables = {
   announced: AnnouncedRow
   fork: ForkRow
   conviction: ConvictionRow
+  snapshot: SnapshotRow
+  snapshot_chunk: SnapshotChunkRow
+  state_root: StateRootRow
+  bootstrap: BootstrapRow
+  bootstrap_group: BootstrapGroupRow
 }
 
 export const ledgerMigration = {
@@ -131,6 +193,7 @@ export const ledgerMigration = {
         origin text NOT NULL, dataset text NOT NULL, audience text NOT NULL,
         epoch integer NOT NULL DEFAULT 0, seq bigint NOT NULL DEFAULT 0, digest text, issued_at timestamptz,
         receipt_epoch integer NOT NULL DEFAULT 0, receipt_seq bigint NOT NULL DEFAULT 0, receipt_digest text, receipt_token text,
+        base_epoch integer NOT NULL DEFAULT 0, base_seq bigint NOT NULL DEFAULT 0, base_digest text, base_token text,
         UNIQUE (origin, dataset, audience)
       )`.execute(db)
     await sql`
@@ -142,14 +205,16 @@ export const ledgerMigration = {
       )`.execute(db)
     await sql`
       CREATE TABLE redaction (
-        log_id integer NOT NULL, epoch integer NOT NULL, seq bigint NOT NULL, erased integer NOT NULL, newest boolean NOT NULL,
+        log_id integer NOT NULL REFERENCES log, epoch integer NOT NULL, seq bigint NOT NULL, erased integer NOT NULL, newest boolean NOT NULL,
         token text NOT NULL, old_digest text NOT NULL, new_digest text NOT NULL,
         issued_at timestamptz NOT NULL, applied_at timestamptz NOT NULL DEFAULT now(),
-        PRIMARY KEY (log_id, epoch, seq, erased),
-        FOREIGN KEY (log_id, epoch, seq) REFERENCES envelope ON DELETE CASCADE
+        PRIMARY KEY (log_id, epoch, seq, erased)
       )`.execute(db)
     await sql`CREATE UNIQUE INDEX ON redaction (log_id, epoch, seq) WHERE newest`.execute(db)
     await sql`CREATE INDEX ON redaction (log_id, issued_at, epoch, seq) WHERE newest`.execute(db)
+    // Openings, and what was declared lost: few rows, found without reading a log (`losses.ts`).
+    await sql`CREATE INDEX ON envelope (log_id, epoch) WHERE seq = 0`.execute(db)
+    await sql`CREATE INDEX ON envelope (log_id, epoch, seq) WHERE refusal = 'ENTRY_DECLARED_LOST'`.execute(db)
     // Bodies come compressed or incompressible; compressing them once more costs and saves nothing.
     await sql`ALTER TABLE envelope ALTER COLUMN body SET STORAGE EXTERNAL`.execute(db)
     await sql`
@@ -179,6 +244,38 @@ export const ledgerMigration = {
         origin text NOT NULL, audience text NOT NULL, issued_at timestamptz NOT NULL,
         received_at timestamptz NOT NULL DEFAULT now(), token text NOT NULL,
         PRIMARY KEY (origin, audience)
+      )`.execute(db)
+    await sql`
+      CREATE TABLE snapshot (
+        id integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+        log_id integer NOT NULL REFERENCES log, epoch integer NOT NULL, seq bigint NOT NULL, digest text NOT NULL,
+        root text NOT NULL, records bigint NOT NULL, manifest bytea NOT NULL, whole boolean NOT NULL,
+        made_at timestamptz NOT NULL DEFAULT now()
+      )`.execute(db)
+    await sql`
+      CREATE TABLE snapshot_chunk (
+        snapshot_id integer NOT NULL REFERENCES snapshot ON DELETE CASCADE, number integer NOT NULL,
+        first_key text COLLATE "C" NOT NULL, last_key text COLLATE "C" NOT NULL, encoding text NOT NULL, body bytea NOT NULL,
+        PRIMARY KEY (snapshot_id, number)
+      )`.execute(db)
+    await sql`ALTER TABLE snapshot_chunk ALTER COLUMN body SET STORAGE EXTERNAL`.execute(db)
+    await sql`
+      CREATE TABLE state_root (
+        log_id integer NOT NULL REFERENCES log, epoch integer NOT NULL, seq bigint NOT NULL, digest text NOT NULL,
+        root text NOT NULL, records bigint NOT NULL, token text NOT NULL, verdict text NOT NULL, own_root text, reason text,
+        judged_at timestamptz NOT NULL DEFAULT now(),
+        PRIMARY KEY (log_id, epoch, seq, root)
+      )`.execute(db)
+    await sql`
+      CREATE TABLE bootstrap (
+        log_id integer PRIMARY KEY REFERENCES log, epoch integer NOT NULL, seq bigint NOT NULL, digest text NOT NULL,
+        root text NOT NULL, records bigint NOT NULL, token text NOT NULL, manifest bytea
+      )`.execute(db)
+    await sql`
+      CREATE TABLE bootstrap_group (
+        log_id integer NOT NULL REFERENCES bootstrap ON DELETE CASCADE, number integer NOT NULL, records integer NOT NULL,
+        first_key text COLLATE "C" NOT NULL, last_key text COLLATE "C" NOT NULL,
+        PRIMARY KEY (log_id, number)
       )`.execute(db)
   },
 }

@@ -11,7 +11,8 @@ import type { Membership } from '../../schemas/membership.ts'
 import { openBytes, openToken } from '../../schemas/opening.ts'
 import { checkAddressed, checkRedaction, openRedaction, type Redaction } from '../../schemas/redaction.ts'
 import { openReceipt } from '../../schemas/statements.ts'
-import { entriesAt } from './ledger.ts'
+import { entriesAt, readLogs } from './ledger.ts'
+import { lossFaults } from './losses.ts'
 import type { LedgerTables } from './tables.ts'
 
 /** What was compared, each with what it proves. */
@@ -22,6 +23,7 @@ export const CHECKS = {
   body: 'the body has the digest that the token states, or that of the newest redaction of its position',
   redaction: 'the redaction is signed by its origin for this envelope',
   refusal: 'the verdict on the entry is the one that its token earns',
+  loss: 'an entry counts unless its origin has declared it lost',
   head: 'the head of the log is its last entry',
   receipt: "the receipt is the hub's and names what stands at its position",
   record: 'the replica holds what the newest record of the ledger says',
@@ -42,10 +44,18 @@ export type Finding = {
 export type Progress =
   | Finding
   | { readonly kind: 'progress'; readonly log: LogId; readonly entries: number }
-  | { readonly kind: 'log'; readonly log: LogId; readonly entries: number; readonly records: number; readonly findings: number }
+  | {
+      readonly kind: 'log'
+      readonly log: LogId
+      readonly base?: Position
+      readonly entries: number
+      readonly records: number
+      readonly findings: number
+    }
   | { readonly kind: 'end'; readonly logs: number; readonly entries: number; readonly records: number; readonly findings: number }
 
-export type VerifiedLog = { readonly id: number; readonly log: LogId }
+/** `base`: the log was loaded from a snapshot of this position, whose root was checked then; what is before it is not held. */
+export type VerifiedLog = { readonly id: number; readonly log: LogId; readonly base: LogHead | null }
 
 /** Compares what a program derives from the ledger with the ledger, in the same snapshot; returns how many records it compared. */
 export type DerivedCheck = (trx: Transaction<LedgerTables>, log: VerifiedLog) => AsyncGenerator<Finding, number, undefined>
@@ -75,18 +85,18 @@ export async function* verifyLedger(options: {
 }): AsyncGenerator<Progress, void, undefined> {
   const { db } = options
   const total = { logs: 0, entries: 0, records: 0, findings: 0 }
-  const logs = await db.selectFrom('log').select(['id', 'origin', 'dataset', 'audience']).orderBy('id').execute()
-  for (const { id, ...log } of logs) {
+  for (const { id, log, base, loading } of await readLogs(db)) {
+    if (loading) continue
     const sum = { entries: 0, records: 0, findings: 0 }
     const trx = await db.startTransaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute()
     try {
-      for await (const one of verifyEntries(trx, { id, log }, options)) {
+      for await (const one of verifyEntries(trx, { id, log, base }, options)) {
         if (one.kind === 'finding') sum.findings += 1
         else sum.entries = one.entries
         yield one
       }
       if (options.derived !== null) {
-        const records = options.derived(trx, { id, log })
+        const records = options.derived(trx, { id, log, base })
         for (let step = await records.next(); ; step = await records.next()) {
           if (step.done === true) {
             sum.records = step.value
@@ -101,14 +111,14 @@ export async function* verifyLedger(options: {
     }
     total.logs += 1
     for (const name of ['entries', 'records', 'findings'] as const) total[name] += sum[name]
-    yield { kind: 'log', log, ...sum }
+    yield { kind: 'log', log, ...(base === null ? {} : { base: { epoch: base.epoch, seq: base.seq } }), ...sum }
   }
   yield { kind: 'end', ...total }
 }
 
 async function* verifyEntries(
   trx: Transaction<LedgerTables>,
-  { id, log }: VerifiedLog,
+  { id, log, base }: VerifiedLog,
   { membership, own }: { readonly membership: () => Membership; readonly own: string | null },
 ): AsyncGenerator<Finding | (Progress & { readonly kind: 'progress' }), void, undefined> {
   const finding = (check: CheckName, position: Position | null, expected: string, found: string): Finding => ({
@@ -119,7 +129,7 @@ async function* verifyEntries(
     expected,
     found,
   })
-  let before: LogHead | null = null
+  let before: LogHead | null = base
   let entries = 0
   for (;;) {
     const rows = await readChunk(trx, id, before)
@@ -135,13 +145,18 @@ async function* verifyEntries(
     }
   }
   yield { kind: 'progress', log, entries }
+  for (const { at, expected, found } of await lossFaults(trx, id, membership())) yield finding('loss', at, expected, found)
   const { rows } = await sql<LogRow>`
     SELECT log.*, last.epoch AS last_epoch, last.seq AS last_seq, last.digest AS last_digest FROM log
     LEFT JOIN LATERAL (SELECT epoch, seq, digest FROM envelope WHERE log_id = log.id ORDER BY epoch DESC, seq DESC LIMIT 1) last ON true
     WHERE log.id = ${id}`.execute(trx)
   const state = rows[0]
   if (state === undefined) return
-  const last = formatEnd(state.last_epoch, state.last_seq, state.last_digest)
+  const last = formatEnd(
+    state.last_epoch ?? base?.epoch ?? null,
+    state.last_seq ?? base?.seq ?? null,
+    state.last_digest ?? base?.digest ?? null,
+  )
   const stated = formatEnd(state.epoch, state.seq, state.digest)
   if (last !== stated) yield finding('head', { epoch: state.epoch, seq: state.seq }, last, stated)
   if (log.origin === own && state.receipt_digest !== null) {

@@ -1,8 +1,9 @@
 /** One program's door to its database: a pool of `pg` connections under Kysely, with the few types that the defaults get wrong. */
 
-import { Kysely, PostgresDialect } from 'kysely'
+import { Kysely } from 'kysely'
 import { Pool, types } from 'pg'
 import { ExchangeError } from '../../schemas/errors.ts'
+import { PipeliningDialect } from './pipeline.ts'
 
 export { isDataError, translateDatabaseError } from './faults.ts'
 
@@ -43,6 +44,7 @@ export const openDatabase = <Tables>(url: string, options: DatabaseOptions): Dat
     query_timeout: STATEMENT_TIMEOUT_MS + CONNECT_TIMEOUT_MS,
     idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
     keepAlive: true,
+    pipeline: true,
     types: {
       getTypeParser: (oid, format) => (format === 'binary' ? undefined : PARSERS.get(oid)) ?? types.getTypeParser(oid, format),
     },
@@ -52,6 +54,6 @@ export const openDatabase = <Tables>(url: string, options: DatabaseOptions): Dat
   pool.on('connect', client => {
     client.on('error', () => {})
   })
-  const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+  const kysely = new Kysely<Tables>({ dialect: new PipeliningDialect({ pool }) })
   return { kysely, pool, [Symbol.asyncDispose]: () => kysely.destroy() }
 }

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { until } from '../guarded-process.ts'
 import { openDatabase } from './database.ts'
 import { type Migration, migrate } from './migrator.ts'
+import { type Send, transact, wireOf } from './pipeline.ts'
 import { type PostgresServer, startPostgres } from './server.ts'
 
 type Tables = { notes: { id: Generated<number>; body: unknown } }
@@ -63,6 +64,54 @@ beforeAll(async () => {
 afterAll(async () => {
   await server[Symbol.asyncDispose]()
   await folder.remove()
+})
+
+test('what is sent behind a statement that fails takes no effect, and the failure is the one that came first', async () => {
+  await using database = openDatabase<Tables>(server.url, { applicationName: 'test', poolSize: 1 })
+  const { kysely } = database
+  await sql`CREATE TABLE tail (n int PRIMARY KEY)`.execute(kysely)
+  const add = { name: 'add', text: 'INSERT INTO tail VALUES ($1)' }
+  const held = async () => (await sql<{ n: number }>`SELECT n FROM tail ORDER BY n`.execute(kysely)).rows.map(({ n }) => n)
+
+  await transact(kysely, async (trx, tail) => {
+    const send = await wireOf(trx)
+    for (const n of [1, 2]) tail(send(add, [n]))
+  })
+  expect(await held()).toEqual([1, 2])
+
+  const twice = transact(kysely, async (trx, tail) => {
+    const send = await wireOf(trx)
+    for (const n of [3, 1, 4]) tail(send(add, [n]))
+  })
+  await expect(twice).rejects.toMatchObject({ code: '23505' })
+  expect(await held()).toEqual([1, 2])
+
+  const thrown = transact(kysely, async (trx, tail) => {
+    const send = await wireOf(trx)
+    tail(send(add, [5]))
+    throw new Error('second thoughts')
+  })
+  await expect(thrown).rejects.toThrow('second thoughts')
+  expect(await held()).toEqual([1, 2])
+})
+
+test('a statement with a name is planned once for a connection, and goes nowhere outside of its transaction', async () => {
+  await using database = openDatabase<Tables>(server.url, { applicationName: 'test', poolSize: 1 })
+  const { kysely } = database
+  const one = { name: 'one', text: 'SELECT $1::int AS n' }
+  const kept: Send[] = []
+  for (const n of [1, 2, 3]) {
+    const rows = await transact(kysely, async trx => {
+      const send = await wireOf(trx)
+      kept.push(send)
+      return await send(one, [n])
+    })
+    expect(rows).toEqual([{ n }])
+  }
+  const { rows } = await sql<{ name: string; calls: number }>`
+    SELECT name, (generic_plans + custom_plans)::int AS calls FROM pg_prepared_statements`.execute(kysely)
+  expect(rows).toEqual([{ name: 'one', calls: 3 }])
+  await expect(kept[0]?.(one, [4])).rejects.toMatchObject({ code: 'INTERNAL' })
 })
 
 test('the server is durable, on loopback, and speaks UTF-8 and UTC', async () => {

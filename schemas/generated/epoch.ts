@@ -33,7 +33,7 @@ export interface EpochClaims {
    */
   mem: number
   /**
-   * Closing position of the epoch before; required of every epoch but the first.
+   * Closing position of the epoch before; required of every epoch but the first. Beside lst: the highest position that the origin knows to have signed, if it knows one.
    */
   cls?: {
     /**
@@ -48,5 +48,26 @@ export interface EpochClaims {
      * Digest of the entry at that position.
      */
     dig: string
+  }
+  /**
+   * The origin has lost what it said from this position on, up to this opening: declared lost by its operator, without effect wherever it turns up.
+   */
+  lst?: {
+    /**
+     * Epoch of the log.
+     */
+    ep: number
+    /**
+     * First lost position; 0 is the opening statement of that epoch.
+     */
+    seq: number
+    /**
+     * Digest of the entry before the first lost one; absent only where everything is lost, the first opening included.
+     */
+    prv?: string
+    /**
+     * No lost record has a higher version; those said from here on do.
+     */
+    ver: number
   }
 }

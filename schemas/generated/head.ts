@@ -44,6 +44,31 @@ export interface HeadClaims {
      * Number of keys erased in this log so far: those that the newest redaction of each position names; absent for none.
      */
     red?: number
+    /**
+     * The newest snapshot of this log: the position whose state it holds, the digest of the entry there, the root of the state, its number of records.
+     */
+    snap?: {
+      /**
+       * Epoch of the log.
+       */
+      ep: number
+      /**
+       * Position in the epoch.
+       */
+      seq: number
+      /**
+       * Digest of the entry at that position.
+       */
+      dig: string
+      /**
+       * Root of the state at that position: digest of the digests of its groups of records.
+       */
+      root: string
+      /**
+       * Number of records in the state.
+       */
+      n: number
+    }
   }[]
   /**
    * Heads of the logs of others that this node holds.

@@ -1,0 +1,287 @@
+/**
+ * A node that lost the last entries of its log. What anybody still has comes back by itself; what nobody delivers waits for an operator,
+ * who declares it lost; what turns up later with somebody is kept there and counts no more. Everybody ends in the same state.
+ */
+import { type Kysely, sql } from 'kysely'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { verifyReplica } from '../../node/replica/verification.ts'
+import { readForks } from '../../runtime/ledger/forks.ts'
+import { readLog } from '../../runtime/ledger/ledger.ts'
+import { LOST } from '../../runtime/ledger/losses.ts'
+import type { LedgerTables } from '../../runtime/ledger/tables.ts'
+import { verifyLedger } from '../../runtime/ledger/verification.ts'
+import type { JsonValue } from '../../schemas/record.ts'
+import { legalPerson } from './rows.ts'
+import { type Answer, ask, eventually, field, ingestRows, startTestbed, type Testbed } from './testbed.ts'
+
+const LOG = { origin: '530000', dataset: 'entity', audience: 'all' }
+
+let bed: Testbed
+beforeAll(async () => {
+  bed = await startTestbed()
+})
+afterAll(async () => {
+  await bed?.[Symbol.asyncDispose]()
+})
+
+type Db = Kysely<LedgerTables>
+const ledgerOf = (code: string): Db => bed.nodeDb(code).$pickTables<keyof LedgerTables>()
+const headOf = async (db: Db) => (await readLog(db, LOG))?.head ?? null
+const code = (n: number): string => `91530100MA6K0${String(n).padStart(4, '0')}X`
+const takeIn = async (n: number, name = `公司 ${n}`): Promise<void> => {
+  expect(await ingestRows(bed, '530000', [legalPerson(code(n), name)])).toMatchObject({ sealed: 1 })
+}
+const spread = async (among: readonly Db[]): Promise<void> => {
+  const head = await headOf(ledgerOf('530000'))
+  for (const db of among)
+    await eventually(
+      'the log everywhere',
+      () => headOf(db),
+      one => one?.digest === head?.digest,
+    )
+}
+const everyone = (): Db[] => [bed.hubDb, ledgerOf('520000'), ledgerOf('000000')]
+
+/** A backup of what a node holds of the log's state, as of now. */
+async function backUp(db: Db): Promise<void> {
+  await sql`DROP TABLE IF EXISTS backup`.execute(db)
+  await sql`CREATE TABLE backup AS SELECT log_id, key, ver, op, why, at, platform, body, epoch, seq, item FROM replica_entity`.execute(
+    db,
+  )
+}
+
+/** Sets a database back to where its log stood at `seq`, as restoring a backup of that moment does. */
+async function setBack(db: Db, epoch: number, seq: number, replica: boolean): Promise<void> {
+  const state = await readLog(db, LOG)
+  if (state === null) throw new Error('no such log')
+  const past = sql<boolean>`(epoch, seq) > (${epoch}::int, ${seq}::bigint)`
+  if (replica) {
+    await sql`DELETE FROM replica_entity`.execute(db)
+    await sql`
+      INSERT INTO replica_entity (log_id, key, ver, op, why, at, platform, body, epoch, seq, item)
+      SELECT log_id, key, ver, op, why, at, platform, body, epoch, seq, item FROM backup`.execute(db)
+  }
+  await sql`DELETE FROM envelope WHERE log_id = ${state.id} AND ${past}`.execute(db)
+  await sql`
+    UPDATE log SET epoch = ${epoch}, seq = ${seq},
+      digest = (SELECT digest FROM envelope WHERE log_id = ${state.id} AND epoch = ${epoch} AND seq = ${seq}),
+      receipt_epoch = 0, receipt_seq = 0, receipt_digest = NULL, receipt_token = NULL WHERE id = ${state.id}`.execute(db)
+}
+/** how far the newest head that a holder has heard says that the log goes */
+async function heardOf(db: Db): Promise<number> {
+  const row = await db.selectFrom('announced').select('token').where('origin', '=', LOG.origin).executeTakeFirst()
+  const claims = Buffer.from(row?.token.split('.')[1] ?? '', 'base64url').toString('utf8')
+  return Number(field(JSON.parse(claims || '{}') as JsonValue, 'logs', 0, 'seq') ?? 0)
+}
+const forgetHeads = (db: Db): Promise<unknown> => db.deleteFrom('announced').where('origin', '=', LOG.origin).execute()
+
+async function reopen(body: object): Promise<Answer> {
+  const response = await fetch(`${bed.node('530000').url}/v1/ledger/reopening`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${await bed.token('530000')}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ dataset: 'entity', ...body }),
+  })
+  return { status: response.status, body: (await response.json()) as JsonValue }
+}
+const stateOf = async (db: Db): Promise<string> => {
+  const { rows } = await sql<{ state: string }>`
+    SELECT string_agg(concat_ws(' ', r.key, r.ver, r.op, r.epoch, r.seq, r.body), E'\n' ORDER BY r.key) AS state
+    FROM replica_entity r JOIN log l ON l.id = r.log_id WHERE l.origin = ${LOG.origin} AND l.audience = 'all'`.execute(db)
+  return rows[0]?.state ?? ''
+}
+
+const sameEverywhere = async (): Promise<void> => {
+  const state = await stateOf(ledgerOf('530000'))
+  for (const holder of ['520000', '000000'])
+    await eventually(
+      `the state at ${holder}`,
+      () => stateOf(ledgerOf(holder)),
+      one => one === state,
+    )
+  for (const db of everyone()) expect(await readForks(db)).toEqual([])
+}
+async function findings(holder: string): Promise<unknown[]> {
+  const found: unknown[] = []
+  const options = { db: ledgerOf(holder), membership: () => bed.membership, own: holder, derived: verifyReplica }
+  for await (const one of verifyLedger(options)) if (one.kind === 'finding') found.push(one)
+  return found
+}
+const version = (one: Answer): number => Number(field(one.body, 'items', 0, 'ver'))
+
+describe('the last entries of a log that nobody has any more', () => {
+  it('are waited for, shown to the operator, and declared lost at the order; then the log goes on, and outranks them', async () => {
+    for (let n = 1; n <= 2; n += 1) await takeIn(n)
+    await spread(everyone())
+    for (const holder of ['530000', '520000', '000000']) await backUp(ledgerOf(holder))
+    for (let n = 3; n <= 4; n += 1) await takeIn(n)
+    await spread(everyone())
+    await eventually(
+      'the head at 520000',
+      () => heardOf(ledgerOf('520000')),
+      seq => seq === 4,
+    )
+    for (const holder of ['530000', '520000', '000000']) await bed.stopNode(holder)
+    await bed.stopHub()
+    // One head that 520000 heard is all that is left of 1.3 and 1.4.
+    for (const db of [bed.hubDb, ledgerOf('530000'), ledgerOf('000000')]) await forgetHeads(db)
+    for (const db of [bed.hubDb, ...['530000', '520000', '000000'].map(ledgerOf)]) await setBack(db, 1, 2, db !== bed.hubDb)
+    await bed.startHub()
+    for (const holder of ['520000', '000000', '530000']) await bed.startNode(holder)
+    const shown = await reopen({})
+    expect(shown).toMatchObject({
+      status: 200,
+      body: {
+        held: { epoch: 1, seq: 2 },
+        lost: { from: { epoch: 1, seq: 3 }, until: { epoch: 1, seq: 4 }, epoch: 2 },
+        known: [{ holder: '520000', head: { epoch: 1, seq: 4 } }],
+        noted: { epoch: 1, seq: 4 },
+        silent: [],
+        obstacles: [],
+        opened: null,
+      },
+    })
+    const ready = await ask(bed, '530000', '/health/ready')
+    expect(ready.status).toBe(503)
+    expect(JSON.stringify(ready.body)).toContain('hutong ledger reopen 530000 entity')
+    expect(await reopen({ confirm: true })).toMatchObject({ status: 200, body: { opened: { epoch: 2, seq: 0 } } })
+    await takeIn(4, '重报')
+    expect(version(await ask(bed, '530000', `/v1/entity/${code(4)}`))).toBeGreaterThan(512)
+    await spread(everyone())
+    await sameEverywhere()
+    expect(await findings('520000')).toEqual([])
+  })
+
+  it('cannot be declared lost where nothing is', async () => {
+    expect(await reopen({ confirm: true })).toMatchObject({ status: 409, body: { code: 'REOPENING_REFUSED' } })
+  })
+})
+
+describe('the last entries of a log that one neighbour alone has, who cannot be asked', () => {
+  it('are declared lost only by naming it; when it comes back it keeps them, and they count no more', async () => {
+    await spread(everyone())
+    for (const holder of ['530000', '000000']) await backUp(ledgerOf(holder))
+    await takeIn(5)
+    await takeIn(1, '后改')
+    await spread(everyone())
+    await bed.stopNode('520000')
+    for (const holder of ['530000', '000000']) await bed.stopNode(holder)
+    await bed.stopHub()
+    for (const db of [bed.hubDb, ledgerOf('530000'), ledgerOf('000000')]) {
+      await forgetHeads(db)
+      await setBack(db, 2, 1, db !== bed.hubDb)
+    }
+    await bed.startHub()
+    for (const holder of ['000000', '530000']) await bed.startNode(holder)
+    const refused = await reopen({ confirm: true })
+    expect(refused).toMatchObject({ status: 409, body: { code: 'REOPENING_REFUSED' } })
+    expect(JSON.stringify(refused.body)).toContain('520000 did not answer')
+    expect(await reopen({ confirm: true, without: ['520000'] })).toMatchObject({
+      status: 200,
+      body: { opened: { epoch: 3, seq: 0 } },
+    })
+    await takeIn(6)
+    await spread([bed.hubDb, ledgerOf('000000')])
+    await bed.startNode('520000')
+    await spread(everyone())
+    await sameEverywhere()
+    expect((await ask(bed, '520000', `/v1/entity/${code(5)}`)).status).toBe(404)
+    expect(field((await ask(bed, '520000', `/v1/entity/${code(1)}`)).body, 'items', 0, 'body', 'name')).toBe('公司 1')
+    const kept = await ledgerOf('520000').selectFrom('envelope').select(['epoch', 'seq']).where('refusal', '=', LOST).execute()
+    expect(kept).toEqual([
+      { epoch: 2, seq: 2 },
+      { epoch: 2, seq: 3 },
+    ])
+    expect(await findings('520000')).toEqual([])
+    expect(await reopen({})).toMatchObject({
+      status: 200,
+      body: { lost: null, found: [{ holder: '520000', at: { epoch: 2, seq: 3 } }] },
+    })
+    await takeIn(5, '再报')
+    await spread(everyone())
+    await sameEverywhere()
+  })
+})
+
+describe('a holder that began the log with a snapshot and has entries that were declared lost', () => {
+  it('loads the log anew, because its ledger cannot say what they replaced, and ends where all others are', async () => {
+    for (const holder of ['530000', '520000']) await backUp(ledgerOf(holder))
+    const before = await headOf(ledgerOf('530000'))
+    if (before === null) throw new Error('no head')
+    await takeIn(1, '又改')
+    await spread(everyone())
+    for (const holder of ['000000', '520000', '530000']) await bed.stopNode(holder)
+    await bed.stopHub()
+    for (const db of [bed.hubDb, ledgerOf('530000'), ledgerOf('520000')]) {
+      await forgetHeads(db)
+      await setBack(db, before.epoch, before.seq, db !== bed.hubDb)
+    }
+    const late = ledgerOf('000000')
+    const past = sql<boolean>`(envelope.epoch, envelope.seq) <= (${before.epoch}::int, ${before.seq}::bigint)`
+    const { id } = await late.selectFrom('log').select('id').where('origin', '=', LOG.origin).executeTakeFirstOrThrow()
+    await late.deleteFrom('envelope').where('log_id', '=', id).where(past).execute()
+    const base = { base_epoch: before.epoch, base_seq: before.seq, base_digest: before.digest, base_token: 'x' }
+    await late.updateTable('log').set(base).where('id', '=', id).execute()
+    await bed.startHub()
+    for (const holder of ['520000', '530000']) await bed.startNode(holder)
+    expect(await reopen({ confirm: true, without: ['000000'] })).toMatchObject({ status: 200 })
+    await takeIn(8)
+    await bed.startNode('000000')
+    await spread(everyone())
+    await sameEverywhere()
+    expect(await findings('000000')).toEqual([])
+  })
+})
+
+describe('a hub whose receipt says that it holds what it does not deliver', () => {
+  it('keeps it from being declared lost, until the operator goes on without the hub by name', async () => {
+    for (const holder of ['530000', '520000', '000000']) await backUp(ledgerOf(holder))
+    const before = await headOf(ledgerOf('530000'))
+    if (before === null) throw new Error('no head')
+    await takeIn(9)
+    await spread(everyone())
+    for (const holder of ['000000', '520000', '530000']) await bed.stopNode(holder)
+    await bed.stopHub()
+    for (const holder of ['530000', '520000', '000000']) await setBack(ledgerOf(holder), before.epoch, before.seq, true)
+    // The hub's log says where it stood; the entry itself is gone.
+    const { id } = await bed.hubDb.selectFrom('log').select('id').where('origin', '=', LOG.origin).executeTakeFirstOrThrow()
+    const past = sql<boolean>`(envelope.epoch, envelope.seq) > (${before.epoch}::int, ${before.seq}::bigint)`
+    await bed.hubDb.deleteFrom('envelope').where('log_id', '=', id).where(past).execute()
+    await bed.startHub()
+    for (const holder of ['000000', '520000', '530000']) await bed.startNode(holder)
+    const refused = await reopen({ confirm: true })
+    expect(refused).toMatchObject({ status: 409, body: { code: 'REOPENING_REFUSED' } })
+    expect(JSON.stringify(refused.body)).toContain('receipt')
+    expect(await reopen({ confirm: true, without: ['hub'] })).toMatchObject({ status: 200 })
+    await takeIn(10)
+    await spread(everyone())
+    await sameEverywhere()
+  })
+})
+
+describe('a database that is set back under a living node', () => {
+  it('is not sealed into; started again, the node takes its log back', async () => {
+    for (const holder of ['530000']) await backUp(ledgerOf(holder))
+    const before = await headOf(ledgerOf('530000'))
+    if (before === null) throw new Error('no head')
+    await takeIn(11)
+    await spread(everyone())
+    await setBack(ledgerOf('530000'), before.epoch, before.seq, true)
+    await expect(takeIn(12)).rejects.toThrow(/SEALING_WAITS/)
+    await bed.stopNode('530000')
+    await bed.startNode('530000')
+    await takeIn(12)
+    await spread(everyone())
+    await sameEverywhere()
+  })
+})
+
+describe('a node that was restarted and not restored', () => {
+  it('seals at once, though nobody answers', async () => {
+    for (const holder of ['530000', '520000', '000000']) await bed.stopNode(holder)
+    await bed.stopHub()
+    await bed.startNode('530000')
+    const before = performance.now()
+    await takeIn(7)
+    expect(performance.now() - before).toBeLessThan(5000)
+  })
+})

@@ -1,0 +1,84 @@
+/** What the ledger says of a log, entry by entry: the records that took effect, as they were signed. Of what was declared lost, none do. */
+import { sql, type Transaction } from 'kysely'
+import { storedRedaction } from '../../runtime/ledger/redactions.ts'
+import type { LedgerTables } from '../../runtime/ledger/tables.ts'
+import type { EnvelopeClaims } from '../../schemas/generated/envelope.ts'
+import type { LogId, Position } from '../../schemas/log.ts'
+import { openBytes, openRecords } from '../../schemas/opening.ts'
+import { parseToken } from '../../schemas/tokens.ts'
+import { type PlacedRecord, placedRecords } from './replicator.ts'
+
+const CHUNK_ENTRIES = 8
+
+type LogRow = { readonly id: number; readonly log: LogId }
+export type EntryRow = Position & {
+  readonly redaction: string | null
+  readonly token: string
+  readonly encoding: string
+  readonly body: Buffer | null
+}
+type Replayed = { readonly entry: EntryRow; readonly records: readonly PlacedRecord[] }
+
+export async function* replayRecords(
+  trx: Transaction<LedgerTables>,
+  { id, log }: LogRow,
+): AsyncGenerator<Replayed, void, undefined> {
+  for (let after: Position = { epoch: 0, seq: -1 }; ; ) {
+    const entries = await entriesFrom(trx, id)
+      .where(sql<boolean>`(envelope.epoch, envelope.seq) > (${after.epoch}::int, ${after.seq}::bigint)`)
+      .orderBy('envelope.epoch')
+      .orderBy('envelope.seq')
+      .limit(CHUNK_ENTRIES)
+      .execute()
+    const last = entries.at(-1)
+    if (last === undefined) return
+    for (const entry of entries) {
+      const aside = await asideOf(trx, log, entry)
+      yield { entry, records: ((await recordsOf(entry)) ?? []).filter(record => !aside.has(record.index)) }
+    }
+    after = last
+  }
+}
+
+export const entriesFrom = (trx: Transaction<LedgerTables>, id: number) =>
+  trx
+    .selectFrom('envelope')
+    .leftJoin('redaction', join =>
+      join
+        .onRef('redaction.log_id', '=', 'envelope.log_id')
+        .onRef('redaction.epoch', '=', 'envelope.epoch')
+        .onRef('redaction.seq', '=', 'envelope.seq')
+        .on('redaction.newest', '=', true),
+    )
+    .select(['envelope.epoch', 'envelope.seq', 'envelope.token', 'encoding', 'body', 'redaction.token as redaction'])
+    .where('envelope.log_id', '=', id)
+    .where('refusal', 'is', null)
+    .where('body', 'is not', null)
+
+/** What an entry says; null where its bytes are not what was signed, which the check of the ledger names. */
+export async function recordsOf(entry: EntryRow): Promise<readonly PlacedRecord[] | null> {
+  try {
+    const claims = parseToken(entry.token, 'envelope').claims as EnvelopeClaims
+    const redaction = entry.redaction === null ? null : storedRedaction(entry.redaction)
+    const plain = await openBytes(claims, entry.body ?? new Uint8Array(), entry.encoding, redaction)
+    return placedRecords(openRecords(claims, plain, redaction?.keys))
+  } catch {
+    return null
+  }
+}
+
+/** Records that stand in quarantine and so have no row. */
+export async function asideOf(trx: Transaction<LedgerTables>, log: LogId, at: Position): Promise<Set<number>> {
+  const rows = await trx
+    .selectFrom('quarantine')
+    .select('item')
+    .where('kind', '=', 'record')
+    .where('origin', '=', log.origin)
+    .where('dataset', '=', log.dataset)
+    .where('audience', '=', log.audience)
+    .where('epoch', '=', at.epoch)
+    .where('seq', '=', at.seq)
+    .where('released_at', 'is', null)
+    .execute()
+  return new Set(rows.map(row => row.item ?? -1))
+}
