@@ -252,7 +252,7 @@ describe('a hub that lies in its answers', () => {
     hub.tell({ standing: tokens => tokens.map(raised) })
     await bed.stopNode('530000')
     // Only a node that cannot trust its own note asks others at all.
-    await rm(join(bed.dataDir('530000'), 'sealed.json'), { force: true })
+    await rm(join(bed.dataDir('530000'), 'sealed-530000.json'), { force: true })
     await bed.startNode('530000')
     await reaches(await seal())
     expect(await countAt('530000', 'standing-refused', 'hub')).toBeGreaterThan(0)
@@ -261,7 +261,7 @@ describe('a hub that lies in its answers', () => {
   it('by telling an origin that it has sealed nothing is contradicted by every neighbour', async () => {
     hub.tell({ standing: () => [] })
     await bed.stopNode('530000')
-    await rm(join(bed.dataDir('530000'), 'sealed.json'), { force: true })
+    await rm(join(bed.dataDir('530000'), 'sealed-530000.json'), { force: true })
     await bed.startNode('530000')
     await reaches(await seal())
   })
