@@ -2,9 +2,9 @@
  * Sealing: records become a body, the body's digest and the log's position become a signed envelope, and from then on nothing of
  * it changes. `sealEnvelope` is called once for each position; what it returns is committed before its first byte leaves.
  */
-import { algorithmRow, SIGNING_ALGORITHM } from './algorithms.ts'
+import { algorithmRow } from './algorithms.ts'
 import { DATASETS } from './datasets/datasets.ts'
-import { type Digest, digestOf } from './digest.ts'
+import { type Digest, type DigestAlgorithm, digestOf } from './digest.ts'
 import { ExchangeError } from './errors.ts'
 import type { EnvelopeClaims } from './generated/envelope.ts'
 import type { EpochClaims } from './generated/epoch.ts'
@@ -21,9 +21,23 @@ export type SealedEntry = LogHead & {
   readonly records: number
 }
 
-const digestAlgorithm = algorithmRow(SIGNING_ALGORITHM)?.digest ?? 'sha-256'
-/** The digest by which an envelope is named everywhere: that of its compact token's bytes. */
-export const tokenDigest = (compact: string): Digest => digestOf(compact, digestAlgorithm)
+/**
+ * The digest by which an envelope is named everywhere: that of its compact token's bytes, by the algorithm that goes with its
+ * signature. Text that is no token is hashed too: whoever compares finds it different.
+ */
+export const tokenDigest = (compact: string): Digest => digestOf(compact, digestAlgorithmOf(compact.slice(0, compact.indexOf('.'))))
+
+/** Headers repeat: a log's are all alike. Few are kept, because anybody may write one. */
+const digestAlgorithms = new Map<string, DigestAlgorithm>()
+function digestAlgorithmOf(header: string): DigestAlgorithm {
+  const known = digestAlgorithms.get(header)
+  if (known !== undefined) return known
+  const alg = /"alg":"([A-Za-z0-9]+)"/.exec(Buffer.from(header.slice(0, 512), 'base64url').toString('latin1'))?.[1] ?? ''
+  const found = algorithmRow(alg)?.digest ?? 'sha-256'
+  if (digestAlgorithms.size >= 256) digestAlgorithms.clear()
+  digestAlgorithms.set(header, found)
+  return found
+}
 
 export type SealContext = {
   readonly fed: string
@@ -107,7 +121,7 @@ export async function sealEnvelope(
     iat: seconds(context.now),
     n: records.length,
     mem: context.mem,
-    dig: digestOf(body, digestAlgorithm),
+    dig: digestOf(body, context.signer.digest),
   }
   const token = await context.signer.sign('envelope', claims)
   return { log, epoch: claims.ep, seq: claims.seq, digest: tokenDigest(token), token, body, records: records.length }

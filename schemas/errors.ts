@@ -21,6 +21,7 @@ export const ERRORS = {
   MEMBER_UNKNOWN: row(403, false, 'The member is not in the federation.', '该成员不在联盟之中。'),
   KEY_UNKNOWN: row(403, false, 'The key is not known for this member.', '该成员名下没有此密钥。'),
   KEY_OUT_OF_RANGE: row(403, false, 'The key is not valid for this position of the log.', '该密钥对日志链的此位置无效。'),
+  KEY_INVALID: row(400, false, 'The key is not a usable key of an accepted algorithm.', '该密钥不是可接受算法的可用密钥。'),
   MEMBERSHIP_BEHIND: row(
     503,
     true,

@@ -2,8 +2,7 @@
  * Who is in the federation, as one value: members by code, their keys, what each may write and read. The value comes from a
  * configured file today; whoever makes it, every check reads the same shape. Keys are valid for ranges of positions, never of times.
  */
-import { importJWK } from 'jose'
-import { SIGNING_ALGORITHM } from './algorithms.ts'
+import { algorithmOfKey, type PublicJwk } from './algorithms.ts'
 import { DATASETS, type OpenDatasetName } from './datasets/datasets.ts'
 import { ExchangeError } from './errors.ts'
 import { comparePositions, formatLogId, type LogId, type Position } from './log.ts'
@@ -31,7 +30,7 @@ export type Membership = {
   readonly members: ReadonlyMap<string, Member>
 }
 
-type KeyFile = { readonly kid: string; readonly x: string; readonly closings?: readonly (LogId & Position)[] }
+type KeyFile = Partial<PublicJwk> & { readonly kid: string; readonly x: string; readonly closings?: readonly (LogId & Position)[] }
 type MemberFile = {
   readonly code: string
   readonly kind: string
@@ -51,15 +50,18 @@ export type MembershipFile = {
 
 const invalid = (reason: string): ExchangeError => new ExchangeError('MEMBERSHIP_FILE_INVALID', reason)
 
+/** A key of a member: Ed25519 where it names no curve. */
 async function parseKey(key: KeyFile, owner: string): Promise<MemberKey> {
-  if (typeof key?.kid !== 'string' || !/^[A-Za-z0-9_-]{43}$/.test(String(key.x))) {
-    throw invalid(`${owner}: expected keys of {kid, x}, x being 43 characters of base64url`)
+  if (typeof key?.kid !== 'string') throw invalid(`${owner}: expected keys of {kid, x}`)
+  const jwk = { kty: key.kty ?? 'OKP', crv: key.crv ?? 'Ed25519', x: key.x, ...(key.y === undefined ? {} : { y: key.y }) }
+  try {
+    const row = algorithmOfKey(jwk)
+    const closings =
+      key.closings === undefined ? null : new Map(key.closings.map(at => [formatLogId(at), { epoch: at.epoch, seq: at.seq }]))
+    return { kid: key.kid, alg: row.alg, key: await row.importPublic(jwk), closings }
+  } catch (cause) {
+    throw invalid(`${owner}: key ${key.kid}: ${cause instanceof ExchangeError ? cause.message : 'expected a public key'}`)
   }
-  const imported = await importJWK({ kty: 'OKP', crv: 'Ed25519', x: key.x }, SIGNING_ALGORITHM).catch((): null => null)
-  if (!(imported instanceof CryptoKey)) throw invalid(`${owner}: key ${key.kid} is not an Ed25519 public key`)
-  const closings =
-    key.closings === undefined ? null : new Map(key.closings.map(at => [formatLogId(at), { epoch: at.epoch, seq: at.seq }]))
-  return { kid: key.kid, alg: SIGNING_ALGORITHM, key: imported, closings }
 }
 
 /** @throws MEMBERSHIP_FILE_INVALID naming the member and what was expected */

@@ -4,7 +4,6 @@
  * about those keys is gone. A redaction names every key erased at its position so far, and its `old` is always the digest that stands
  * in the envelope: the newest one alone shows that a redacted body is right, however many came before it.
  */
-import { algorithmRow, SIGNING_ALGORITHM } from './algorithms.ts'
 import { algorithmOfDigest, type Digest, digestOf } from './digest.ts'
 import type { SealContext } from './envelope.ts'
 import { ExchangeError } from './errors.ts'
@@ -32,7 +31,6 @@ export type Redaction = {
 }
 
 const invalid = (reason: string): ExchangeError => new ExchangeError('REDACTION_INVALID', reason)
-const digestAlgorithm = algorithmRow(SIGNING_ALGORITHM)?.digest ?? 'sha-256'
 
 type Batch = { readonly salt: string; readonly records: readonly { readonly [name: string]: unknown }[] }
 
@@ -133,7 +131,7 @@ export async function sealRedaction({ log, position, old, keys, why, body }: Era
     ep: position.epoch,
     seq: position.seq,
     old,
-    new: digestOf(body, digestAlgorithm),
+    new: digestOf(body, context.signer.digest),
     keys: [...keys].sort(),
     why,
     iat: Math.floor(context.now.getTime() / 1000),
