@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { listen } from '../runtime/http/listen.ts'
 import { readOperator } from '../runtime/http/operator.ts'
-import { readKeyFile } from '../runtime/key-file.ts'
+import { readKeyFile, signerOf } from '../runtime/keys/key-file.ts'
 import { startEraser } from '../runtime/ledger/eraser.ts'
 import { followOrigin } from '../runtime/ledger/follower.ts'
 import { listenHeads } from '../runtime/ledger/heads.ts'
@@ -13,11 +13,9 @@ import { startRepairer } from '../runtime/ledger/repairer.ts'
 import type { Logger } from '../runtime/log.ts'
 import { connectBroker, readBrokerCredentials } from '../runtime/nats.ts'
 import { openStore } from '../runtime/store.ts'
-import { SIGNING_ALGORITHM } from '../schemas/algorithms.ts'
 import { ExchangeError } from '../schemas/errors.ts'
 import { parseMembership } from '../schemas/membership.ts'
 import { ALL_HEADS } from '../schemas/subjects.ts'
-import { createSigner } from '../schemas/tokens.ts'
 import type { HubConfig } from './config.ts'
 import { createEvents } from './events.ts'
 import { buildHttp } from './http.ts'
@@ -45,7 +43,7 @@ export async function startHub(
   if (!members.hubKeys.some(one => one.kid === key.kid)) {
     throw new ExchangeError('KEY_FILE_INVALID', `${config.keyFile}: its key is not the hub's in ${config.membershipFile}`)
   }
-  const signer = createSigner(key.kid, SIGNING_ALGORITHM, key.privateKey)
+  const signer = signerOf(key)
   const operator = await readOperator(config.operatorTokenFile)
   const store = undo.use(
     await openStore<HubTables>({

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { listen } from '../runtime/http/listen.ts'
 import { readOperator } from '../runtime/http/operator.ts'
-import { readKeyFile } from '../runtime/key-file.ts'
+import { readKeyFile, signerOf } from '../runtime/keys/key-file.ts'
 import type { Outcome } from '../runtime/ledger/arrival.ts'
 import { startEraser } from '../runtime/ledger/eraser.ts'
 import { followOrigin } from '../runtime/ledger/follower.ts'
@@ -17,11 +17,9 @@ import type { LedgerTables } from '../runtime/ledger/tables.ts'
 import type { Logger } from '../runtime/log.ts'
 import { connectBroker, readBrokerCredentials } from '../runtime/nats.ts'
 import { openStore } from '../runtime/store.ts'
-import { SIGNING_ALGORITHM } from '../schemas/algorithms.ts'
 import { ExchangeError } from '../schemas/errors.ts'
 import { audiencesRead, memberOf, parseMembership } from '../schemas/membership.ts'
 import { headFilter } from '../schemas/subjects.ts'
-import { createSigner } from '../schemas/tokens.ts'
 import type { NodeConfig } from './config.ts'
 import { createEvents } from './events.ts'
 import { buildHttp } from './http.ts'
@@ -57,7 +55,7 @@ export async function startNode(
   if (!member.keys.some(one => one.kid === key.kid)) {
     throw new ExchangeError('KEY_FILE_INVALID', `${config.keyFile}: its key is not one of ${own} in ${config.membershipFile}`)
   }
-  const signer = createSigner(key.kid, SIGNING_ALGORITHM, key.privateKey)
+  const signer = signerOf(key)
   const operator = await readOperator(config.operatorTokenFile)
   const store = undo.use(
     await openStore<NodeTables>({

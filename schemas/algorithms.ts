@@ -4,6 +4,7 @@
  * `SM2` is private to Hutong (RFC 7515 §4.1.1 allows it among those who agree): no registered name exists for SM2 with SM3. Its
  * signature is r ‖ s over the JWS signing input with the standard signer ID, its key `{"kty":"EC","crv":"SM2","x","y"}`.
  */
+import { createPrivateKey, createPublicKey } from 'node:crypto'
 import { CompactSign, type CryptoKey, compactVerify, exportJWK, generateKeyPair, importJWK } from 'jose'
 import type { DigestAlgorithm } from './digest.ts'
 import { ExchangeError } from './errors.ts'
@@ -25,6 +26,8 @@ export type AlgorithmRow = {
   /** members of the public key, those that RFC 7638 §3.2 makes the thumbprint of */
   readonly members: readonly ('x' | 'y')[]
   generate(): Promise<PrivateJwk>
+  /** whether the public half of a key is that of its private one */
+  belongs(jwk: PrivateJwk): Promise<boolean>
   /** @throws KEY_INVALID */
   importPublic(jwk: PublicJwk): Promise<PublicKey>
   /** not extractable where the platform can. @throws KEY_INVALID */
@@ -42,6 +45,10 @@ const ed25519 = {
   async generate() {
     const { x = '', d = '' } = await exportJWK((await generateKeyPair('Ed25519', { extractable: true })).privateKey)
     return { kty: 'OKP', crv: 'Ed25519', x, d }
+  },
+  async belongs({ x, d }) {
+    const jwk = { kty: 'OKP', crv: 'Ed25519', x, d }
+    return createPublicKey(createPrivateKey({ key: jwk, format: 'jwk' })).export({ format: 'jwk' }).x === x
   },
   importPublic: ({ x }) => importEd25519({ x }),
   importPrivate: ({ x, d }) => importEd25519({ x, d }),
@@ -69,6 +76,14 @@ const sm2 = {
   signatureBytes: 64,
   members: ['x', 'y'],
   generate: async () => ({ kty: 'EC', crv: 'SM2', ...generateSm2() }),
+  async belongs(jwk) {
+    try {
+      importSm2Private(jwk)
+      return true
+    } catch {
+      return false
+    }
+  },
   importPublic: async jwk => importSm2Public(jwk),
   importPrivate: async jwk => importSm2Private(jwk),
   async sign(header, claims, key) {

@@ -123,6 +123,8 @@ export const ERRORS = {
   // the ground both programs stand on
   CONFIG_INVALID: row(500, false, 'The configuration is not valid.', '配置无效。'),
   KEY_FILE_INVALID: row(500, false, 'The key file cannot be used.', '密钥文件无法使用。'),
+  SIGNER_UNAVAILABLE: row(503, true, 'The signing agent does not answer.', '签名代理没有应答。'),
+  SIGNER_REFUSED: row(403, false, 'The signing agent does not sign this.', '签名代理拒绝签署此声明。'),
   MEMBERSHIP_FILE_INVALID: row(500, false, 'The membership file is not valid.', '成员文件无效。'),
   ADDRESS_UNAVAILABLE: row(500, false, 'The address to listen on cannot be used.', '无法使用该监听地址。'),
   PROGRAM_UNKNOWN: row(404, false, 'No hub or node of that name is known here.', '此处没有这个枢纽或节点。'),

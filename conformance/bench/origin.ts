@@ -11,14 +11,12 @@ import { type Publisher, startPublisher } from '../../node/ledger/publisher.ts'
 import { createSealer } from '../../node/ledger/sealer.ts'
 import { NODE_MIGRATIONS } from '../../node/migrations/migrations.ts'
 import type { NodeTables } from '../../node/tables.ts'
-import { readKeyFile } from '../../runtime/key-file.ts'
+import { readKeyFile, signerOf } from '../../runtime/keys/key-file.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { createLogger } from '../../runtime/log.ts'
 import { connectBroker, readBrokerCredentials } from '../../runtime/nats.ts'
 import { openStore } from '../../runtime/store.ts'
-import { SIGNING_ALGORITHM } from '../../schemas/algorithms.ts'
 import { parseMembership } from '../../schemas/membership.ts'
-import { createSigner } from '../../schemas/tokens.ts'
 import { candidates, cut } from './rows.ts'
 import { now, serve } from './worker.ts'
 
@@ -33,7 +31,7 @@ const clock = (): Date => new Date()
 const members = await parseMembership(await readFile(config.membershipFile, 'utf8'))
 const membership = () => members
 const key = await readKeyFile(config.keyFile)
-const signer = createSigner(key.kid, SIGNING_ALGORITHM, key.privateKey)
+const signer = signerOf(key)
 await using store = await openStore<NodeTables>({
   program: `hutong-node-${own}`,
   databaseUrl: config.databaseUrl,

@@ -12,16 +12,15 @@ import { readConfig as readNodeConfig } from '../../node/config.ts'
 import { type ExchangeNode, startNode } from '../../node/exchange-node.ts'
 import type { NodeTables } from '../../node/tables.ts'
 import { resolveBroker } from '../../runtime/broker/resolver.ts'
-import { readKeyFile } from '../../runtime/key-file.ts'
+import { readKeyFile, signerOf } from '../../runtime/keys/key-file.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { createLogger } from '../../runtime/log.ts'
 import { type Broker, connectBroker } from '../../runtime/nats.ts'
 import { openDatabase } from '../../runtime/postgres/database.ts'
 import { startPostgres } from '../../runtime/postgres/server.ts'
-import { SIGNING_ALGORITHM } from '../../schemas/algorithms.ts'
 import { type Membership, parseMembership } from '../../schemas/membership.ts'
 import type { JsonValue } from '../../schemas/record.ts'
-import { createSigner, type Signer } from '../../schemas/tokens.ts'
+import type { Signer } from '../../schemas/tokens.ts'
 import { brokerUsers } from '../federation/broker-users.ts'
 import { databaseName, givenServer } from '../federation/databases.ts'
 import type { MemberPlan } from '../federation/members.ts'
@@ -157,7 +156,7 @@ export async function startTestbed(brokerCount: 1 | 3 = BROKERS): Promise<Testbe
     },
     async signer(program) {
       const key = await readKeyFile(secrets.keyFile(program))
-      return createSigner(key.kid, SIGNING_ALGORITHM, key.privateKey)
+      return signerOf(key)
     },
     membership: await parseMembership(await readFile(secrets.membershipFile, 'utf8')),
     nodeDb: databaseOf,
