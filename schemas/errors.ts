@@ -78,6 +78,12 @@ export const ERRORS = {
   // bodies and records
   BODY_TOO_LARGE: row(413, false, 'The body is larger than allowed.', '内容超过允许的大小。'),
   BODY_ENCODING_UNKNOWN: row(415, false, 'The encoding of the body is not understood.', '无法识别内容的编码方式。'),
+  BODY_UNREADABLE: row(
+    403,
+    false,
+    'The body is encrypted for others, or not under the key that its epoch names.',
+    '内容为他方加密，或未使用该世代所定的密钥。',
+  ),
   BODY_DIGEST_MISMATCH: row(400, false, 'The body is not the one that the envelope names.', '内容与信封所记摘要不符。'),
   BODY_NOT_IJSON: row(400, false, 'The body is not I-JSON (RFC 7493).', '内容不是 I-JSON（RFC 7493）。'),
   BODY_MALFORMED: row(400, false, 'The body is not a batch of records.', '内容不是一批记录。'),
