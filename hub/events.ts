@@ -1,15 +1,18 @@
 /** What the hub reports, one function for each business event: a line in the log and a number for the metrics. */
+
 import type { LedgerEvents } from '../runtime/ledger/events.ts'
 import type { Logger } from '../runtime/log.ts'
+import type { MembershipEvents } from '../runtime/membership/keeper.ts'
 import { meter } from '../runtime/telemetry.ts'
 import { formatLogId, formatPosition, type LogHead, type LogId } from '../schemas/log.ts'
 
-export type HubEvents = LedgerEvents & {
-  receipted(log: LogId, head: LogHead): void
-  streamsReady(origins: number): void
-  streamsFailed(error: unknown): void
-  headRefused(error: unknown): void
-}
+export type HubEvents = LedgerEvents &
+  MembershipEvents & {
+    receipted(log: LogId, head: LogHead): void
+    streamsReady(origins: number): void
+    streamsFailed(error: unknown): void
+    headRefused(error: unknown): void
+  }
 
 export function createEvents(logger: Logger): HubEvents {
   const arrived = meter().createCounter('hutong.hub.envelopes', { description: 'entries that arrived, by outcome' })
@@ -39,6 +42,15 @@ export function createEvents(logger: Logger): HubEvents {
       receipts.add(1, { origin: log.origin })
       logger.debug({ log: formatLogId(log), at: formatPosition(head) }, 'receipt signed')
     },
+    membershipMoved: (position, outcomes) => {
+      for (const { entry } of outcomes)
+        logger.info(
+          { act: entry.claims.act, about: 'code' in entry.claims ? entry.claims.code : null, position },
+          'entered into the membership log',
+        )
+    },
+    membershipRefused: error => logger.warn({ err: error }, 'membership entry refused'),
+    hubConvicted: reason => logger.error({ reason }, 'two statements of this hub cannot both be true'),
     streamsReady: origins => logger.info({ origins }, 'streams and consumers are in place'),
     streamsFailed: error => logger.error({ err: error }, 'streams and consumers cannot be made now, will try again'),
     headRefused: error => logger.warn({ err: error }, 'head refused'),

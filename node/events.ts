@@ -1,30 +1,42 @@
 /** What a node reports, one function for each business event: a line in the log and a number for the metrics. */
+
 import type { LedgerEvents } from '../runtime/ledger/events.ts'
 import type { Logger } from '../runtime/log.ts'
+import type { MembershipEvents } from '../runtime/membership/keeper.ts'
 import { meter } from '../runtime/telemetry.ts'
 import { formatLogId, formatPosition, type LogHead, type LogId } from '../schemas/log.ts'
+import type { ForeignChange } from '../schemas/membership/own-entry.ts'
 
-export type NodeEvents = LedgerEvents & {
-  sealed(log: LogId, records: number): void
-  published(log: LogId, entries: number): void
-  /** an operator had versions of a key erased at so many positions of an own log */
-  redacted(log: LogId, positions: number): void
-  receipted(log: LogId, head: LogHead): void
-  receiptRefused(reason: string): void
-  /** the hub has signed what cannot be true; the proof is kept, the logs go on */
-  hubConvicted(reason: string): void
-  resent(log: LogId): void
-  /** an own log was behind what others hold of it and was taken back */
-  restored(log: LogId): void
-  sealingWaits(reason: string): void
-  /** these could not be asked about the own logs; sealing begins all the same */
-  sealingWithout(silent: readonly string[]): void
-  headRefused(error: unknown): void
-  ingested(adapter: string, sum: { readonly rows: number; readonly sealed: number; readonly refused: number }): void
-  figureSealed(period: string, number: number): void
-}
+export type NodeEvents = LedgerEvents &
+  MembershipEvents & {
+    sealed(log: LogId, records: number): void
+    published(log: LogId, entries: number): void
+    /** an operator had versions of a key erased at so many positions of an own log */
+    redacted(log: LogId, positions: number): void
+    receipted(log: LogId, head: LogHead): void
+    receiptRefused(reason: string): void
+    /** the hub has signed what cannot be true; the proof is kept, the logs go on */
+    hubConvicted(reason: string): void
+    /** the membership log changes this member without its signature */
+    alarmRaised(change: ForeignChange): void
+    membershipNoticed(change: ForeignChange): void
+    /** the hub's statement about this member comes to its end, or is past it; nothing stops */
+    statementExpiring(state: 'soon' | 'expired', until: Date): void
+    resent(log: LogId): void
+    /** an own log was behind what others hold of it and was taken back */
+    restored(log: LogId): void
+    sealingWaits(reason: string): void
+    /** these could not be asked about the own logs; sealing begins all the same */
+    sealingWithout(silent: readonly string[]): void
+    headRefused(error: unknown): void
+    ingested(adapter: string, sum: { readonly rows: number; readonly sealed: number; readonly refused: number }): void
+    figureSealed(period: string, number: number): void
+  }
 
 export function createEvents(logger: Logger): NodeEvents {
+  const expiring = meter().createCounter('hutong.node.statements_expiring', {
+    description: 'statements of the hub near or past their end',
+  })
   const arrived = meter().createCounter('hutong.node.envelopes', { description: 'entries that arrived, by outcome' })
   const sealed = meter().createCounter('hutong.node.records.sealed', { description: 'records sealed here' })
   const applied = meter().createCounter('hutong.node.records.applied', { description: 'records of others applied here' })
@@ -60,6 +72,29 @@ export function createEvents(logger: Logger): NodeEvents {
     receipted: (log, head) => logger.debug({ log: formatLogId(log), at: formatPosition(head) }, 'receipt taken'),
     receiptRefused: reason => logger.warn({ reason }, 'receipt refused'),
     hubConvicted: reason => logger.error({ reason }, 'the hub has signed what cannot be true, the proof is at /v1/forks'),
+    membershipMoved: (position, outcomes) => {
+      logger.info({ position }, 'membership log taken')
+      for (const outcome of outcomes)
+        if (outcome.kind === 'refused')
+          logger.error(
+            { seq: outcome.entry.claims.seq, about: outcome.about, code: outcome.error.code },
+            'entry of the hub refused',
+          )
+    },
+    membershipRefused: error => logger.warn({ err: error }, 'membership entry refused'),
+    alarmRaised: ({ seq, act, by }) =>
+      logger.fatal(
+        { seq, act, by },
+        'ALARM: the hub changes this member without its signature, the proof is at /v1/membership/alarms',
+      ),
+    statementExpiring(state, until) {
+      expiring.add(1, { state })
+      logger.warn(
+        { state, until },
+        state === 'soon' ? 'the statement of the hub ends soon' : 'the statement of the hub has ended; the exchange goes on',
+      )
+    },
+    membershipNoticed: ({ seq, act }) => logger.warn({ seq, act }, 'the hub has entered something about this member'),
     resent: log => logger.warn({ log: formatLogId(log) }, 'no receipt came, sending again from the last one'),
     restored: log =>
       logger.warn({ log: formatLogId(log) }, 'own log taken back from others: this node was restored from an older state'),

@@ -1,9 +1,8 @@
 /** A node, composed: local rows become its logs, other members' logs become its replica, and it answers from what it holds. */
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readBrokerCredentials } from '../runtime/broker/credentials.ts'
+import { openAccess } from '../runtime/http/access/access.ts'
 import { listen } from '../runtime/http/listen.ts'
-import { readOperator } from '../runtime/http/operator.ts'
-import { readKeyFile, signerOf } from '../runtime/keys/key-file.ts'
 import type { Outcome } from '../runtime/ledger/arrival.ts'
 import { startEraser } from '../runtime/ledger/eraser.ts'
 import { followOrigin } from '../runtime/ledger/follower.ts'
@@ -15,10 +14,13 @@ import { answerQuestions, askHeads, HUB } from '../runtime/ledger/repair.ts'
 import { startRepairer } from '../runtime/ledger/repairer.ts'
 import type { LedgerTables } from '../runtime/ledger/tables.ts'
 import type { Logger } from '../runtime/log.ts'
-import { connectBroker, readBrokerCredentials } from '../runtime/nats.ts'
+import { keepFollowers } from '../runtime/membership/followers.ts'
+import { followingSigner } from '../runtime/membership/keyring.ts'
+import { hearingOfLaterMembership, type MembershipRoad, startMembershipRoad } from '../runtime/membership/road.ts'
+import { connectBroker, readBrokerCa } from '../runtime/nats.ts'
 import { openStore } from '../runtime/store.ts'
 import { ExchangeError } from '../schemas/errors.ts'
-import { audiencesRead, memberOf, parseMembership } from '../schemas/membership.ts'
+import { audiencesRead, memberOf } from '../schemas/membership.ts'
 import { headFilter } from '../schemas/subjects.ts'
 import type { NodeConfig } from './config.ts'
 import { createEvents } from './events.ts'
@@ -28,6 +30,11 @@ import { startPublisher } from './ledger/publisher.ts'
 import { createRedactor } from './ledger/redactor.ts'
 import { startRestoration } from './ledger/restoration.ts'
 import { createSealer } from './ledger/sealer.ts'
+import { hearNewAudiences } from './membership/audiences.ts'
+import { openOwnAffairs } from './membership/own-affairs.ts'
+import { openOwnMembership } from './membership/own-membership.ts'
+import { createSealingGate } from './membership/sealing-gate.ts'
+import type { OwnMembershipTables } from './membership/tables.ts'
 import { NODE_MIGRATIONS } from './migrations/migrations.ts'
 import { keepFreshness } from './replica/freshness.ts'
 import { replicator } from './replica/replicator.ts'
@@ -44,19 +51,8 @@ export async function startNode(
   const { code: own } = config
   await using undo = new AsyncDisposableStack()
   const clock = (): Date => new Date()
-  const events = createEvents(logger)
-  const membershipText = await readFile(config.membershipFile, 'utf8').catch(cause => {
-    throw new ExchangeError('MEMBERSHIP_FILE_INVALID', `${config.membershipFile}: expected a readable file`, { cause })
-  })
-  const members = await parseMembership(membershipText)
-  const membership = () => members
-  const member = memberOf(members, own)
-  const key = await readKeyFile(config.keyFile)
-  if (!member.keys.some(one => one.kid === key.kid)) {
-    throw new ExchangeError('KEY_FILE_INVALID', `${config.keyFile}: its key is not one of ${own} in ${config.membershipFile}`)
-  }
-  const signer = signerOf(key)
-  const operator = await readOperator(config.operatorTokenFile)
+  let road: MembershipRoad | null = null
+  const events = hearingOfLaterMembership(createEvents(logger), () => road?.behind())
   const store = undo.use(
     await openStore<NodeTables>({
       program: `hutong-node-${own}`,
@@ -68,12 +64,44 @@ export async function startNode(
     }),
   )
   const db = store.database.kysely
+  const ownMembership = await openOwnMembership(config, db, events)
+  const { source, signer } = ownMembership
+  const membership = source.membership
+  const member = memberOf(membership(), own)
+  signer()
+  const access = undo.use(
+    await openAccess({
+      ...config,
+      db,
+      fed: ownMembership.fed,
+      program: own,
+      clientsFile: config.accessClientsFile,
+      signer: followingSigner(signer),
+      clock,
+      failed: error => events.failed(own, error),
+    }),
+  )
   const ledger = db.$pickTables<keyof LedgerTables>()
-  const credentials = config.brokerCredentialsFile === undefined ? null : await readBrokerCredentials(config.brokerCredentialsFile)
-  const broker = undo.use(await connectBroker({ url: config.natsUrl, program: own, credentials }))
+  const credentials =
+    ownMembership.brokerCredentialsFile === undefined ? null : await readBrokerCredentials(ownMembership.brokerCredentialsFile)
+  const ca = await readBrokerCa(ownMembership.brokerCaFile)
+  const broker = undo.use(await connectBroker({ url: config.natsUrl, program: own, credentials, ca }))
+  const failed = (error: unknown): void => events.failed(own, error)
+  const { log } = ownMembership
+  if (log !== null) road = undo.use(startMembershipRoad({ broker, own, keeper: log.keeper, failed }))
 
   const announcer = undo.use(
-    startAnnouncer({ broker, db: ledger, origin: own, signer, membership, clock, failed: error => events.failed(own, error) }),
+    startAnnouncer({
+      broker,
+      db: ledger,
+      origin: own,
+      get signer() {
+        return signer()
+      },
+      membership,
+      clock,
+      failed,
+    }),
   )
   const publisher = undo.use(startPublisher({ broker, db: ledger, origin: own, membership, events }))
   let listener: HeadListener | null = null
@@ -100,15 +128,18 @@ export async function startNode(
     }),
   )
   const repairer = undo.use(startRepairer({ broker, db: ledger, own, membership, receiver, heads, events, settled }))
-  const neighbours = [...members.members.keys()].filter(code => code !== own)
+  const neighbours = [...membership().members.keys()].filter(code => code !== own)
   const restoration = undo.use(
     startRestoration({ broker, db: ledger, own, neighbours, membership, repair: repairer.repair, events }),
   )
-  const sealer = undo.use(
+  const ownSealer = undo.use(
     createSealer({
       db,
       origin: own,
-      signer,
+      // Read together with the membership position that an envelope names.
+      get signer() {
+        return signer()
+      },
       membership,
       clock,
       restoration,
@@ -119,6 +150,8 @@ export async function startNode(
       },
     }),
   )
+  const gate = createSealingGate(ownSealer)
+  const { sealer } = gate
 
   const eraser = undo.use(startEraser({ broker, db: ledger, own, membership, receiver, heads, events }))
   undo.use(answerRedactions({ broker, db: ledger, membership, own, failed: error => events.failed(own, error) }))
@@ -132,7 +165,9 @@ export async function startNode(
     createRedactor({
       db: ledger,
       broker,
-      signer,
+      get signer() {
+        return signer()
+      },
       membership,
       clock,
       restoration,
@@ -146,9 +181,27 @@ export async function startNode(
   void askHeads(broker, HUB, own)
     .then(tokens => Promise.all(tokens.map(token => heads().take(token))))
     .catch(events.headRefused)
-  const followers = neighbours.map(origin =>
-    undo.use(followOrigin({ broker, origin, reader: own, receiver, events, settled, repair: repairer.repair })),
+  const follow = (origin: string) =>
+    followOrigin({ broker, origin, reader: own, receiver, events, settled, repair: repairer.repair })
+  const followers = undo.use(keepFollowers({ source, own, follow }))
+  undo.use(
+    hearNewAudiences({ broker, own, source, heard: filters, take: token => heads().take(token), refused: events.headRefused }),
   )
+  const affairs =
+    log === null || road === null
+      ? null
+      : undo.use(
+          await openOwnAffairs({
+            db: db.$pickTables<keyof LedgerTables | keyof OwnMembershipTables>(),
+            own,
+            broker,
+            membership: { ...log, keyring: ownMembership.keyring, signer },
+            road,
+            gate,
+            events,
+            clock,
+          }),
+        )
   if (member.kind === 'national') undo.use(startMonthlyFigure({ db: ledger, own, sealer, membership, heads, clock, events }))
 
   const freshness = undo.use(
@@ -166,9 +219,10 @@ export async function startNode(
     }),
   )
   const spoolDir = join(config.dataDir, 'spool')
-  const intake = { sealer, operator, spoolDir, maxBytes: config.ingestMaxBytes, events }
+  const intake = { sealer, spoolDir, maxBytes: config.ingestMaxBytes, events }
   const server = await buildHttp({
     redactor,
+    access,
     receiver,
     settled,
     freshness,
@@ -178,7 +232,8 @@ export async function startNode(
     broker,
     publisher,
     restoration,
-    followers,
+    followers: followers.all,
+    affairs,
     heads,
     intake,
     clock,
@@ -186,7 +241,7 @@ export async function startNode(
   })
   undo.defer(() => server.close())
   const url = await listen(server, { host: config.httpHost, port: config.httpPort })
-  logger.info({ url, fed: members.fed, migrated: store.migrated }, 'node is up')
+  logger.info({ url, fed: ownMembership.fed, migrated: store.migrated }, 'node is up')
   const held = undo.move()
   return { url, [Symbol.asyncDispose]: () => held.disposeAsync() }
 }

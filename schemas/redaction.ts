@@ -167,7 +167,7 @@ export async function openRedaction(token: string, membership: Membership, subje
   if (subject !== null && formatLogId(subject) !== formatLogId(log)) {
     throw new ExchangeError('SUBJECT_MISMATCH', `expected ${formatLogId(subject)}, the token says ${formatLogId(log)}`)
   }
-  await verifyToken(parsed, keyFor(memberOf(membership, claims.iss).keys, parsed.kid, { log, position }))
+  await verifyToken(parsed, keyFor(memberOf(membership, claims.iss).keys, parsed.kid, { log, position, mem: claims.mem }))
   return {
     token,
     log,

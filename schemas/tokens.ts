@@ -15,6 +15,16 @@ export const TOKEN_TYPES = {
   receipt: 'hutong-receipt+jwt',
   head: 'hutong-head+jwt',
   redaction: 'hutong-redaction+jwt',
+  membership: 'hutong-membership+jwt',
+  join: 'hutong-join+jwt',
+  keys: 'hutong-keys+jwt',
+  alliance: 'hutong-alliance+jwt',
+  possession: 'hutong-possession+jwt',
+  // OpenID Federation 1.0 §3, §7.1 and §8.7.2
+  statement: 'entity-statement+jwt',
+  'trust-mark': 'trust-mark+jwt',
+  'key-set': 'jwk-set+jwt',
+  audit: 'hutong-audit+jwt',
 } as const
 export type TokenKind = keyof typeof TOKEN_TYPES
 
@@ -45,6 +55,15 @@ export const TOKEN_BYTES: { readonly [kind in TokenKind]: number } = {
   receipt: LIMITS.tokenBytes,
   head: LIMITS.tokenBytes,
   redaction: LIMITS.redactionTokenBytes,
+  membership: LIMITS.membershipTokenBytes,
+  join: LIMITS.consentTokenBytes,
+  keys: LIMITS.consentTokenBytes,
+  alliance: LIMITS.possessionTokenBytes,
+  possession: LIMITS.possessionTokenBytes,
+  statement: LIMITS.tokenBytes,
+  'trust-mark': LIMITS.possessionTokenBytes,
+  'key-set': LIMITS.tokenBytes,
+  audit: LIMITS.tokenBytes,
 }
 
 const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/

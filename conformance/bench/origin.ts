@@ -11,10 +11,11 @@ import { type Publisher, startPublisher } from '../../node/ledger/publisher.ts'
 import { createSealer } from '../../node/ledger/sealer.ts'
 import { NODE_MIGRATIONS } from '../../node/migrations/migrations.ts'
 import type { NodeTables } from '../../node/tables.ts'
+import { readBrokerCredentials } from '../../runtime/broker/credentials.ts'
 import { readKeyFile, signerOf } from '../../runtime/keys/key-file.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { createLogger } from '../../runtime/log.ts'
-import { connectBroker, readBrokerCredentials } from '../../runtime/nats.ts'
+import { connectBroker, readBrokerCa } from '../../runtime/nats.ts'
 import { openStore } from '../../runtime/store.ts'
 import { parseMembership } from '../../schemas/membership.ts'
 import { candidates, cut } from './rows.ts'
@@ -28,9 +29,9 @@ const { code: own } = config
 const logger = createLogger({ program: `bench-origin-${own}`, level: config.logLevel })
 const events = createEvents(logger)
 const clock = (): Date => new Date()
-const members = await parseMembership(await readFile(config.membershipFile, 'utf8'))
+const members = await parseMembership(await readFile(config.membershipFile ?? '', 'utf8'))
 const membership = () => members
-const key = await readKeyFile(config.keyFile)
+const key = await readKeyFile(config.keyFile ?? '')
 const signer = signerOf(key)
 await using store = await openStore<NodeTables>({
   program: `hutong-node-${own}`,
@@ -43,7 +44,12 @@ await using store = await openStore<NodeTables>({
 const db = store.database.kysely
 const ledger = db.$pickTables<keyof LedgerTables>()
 const credentials = config.brokerCredentialsFile === undefined ? null : await readBrokerCredentials(config.brokerCredentialsFile)
-await using broker = await connectBroker({ url: config.natsUrl, program: own, credentials })
+await using broker = await connectBroker({
+  url: config.natsUrl,
+  program: own,
+  credentials,
+  ca: await readBrokerCa(config.brokerCaFile),
+})
 await using announcer = startAnnouncer({
   broker,
   db: ledger,

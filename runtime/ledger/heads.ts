@@ -6,7 +6,7 @@ import { type Kysely, sql } from 'kysely'
 import { isNewerHead } from '../../schemas/head-rule.ts'
 import type { Membership } from '../../schemas/membership.ts'
 import { type Head, openHead } from '../../schemas/statements.ts'
-import { headSubject } from '../../schemas/subjects.ts'
+import { heardSubject } from '../../schemas/subjects.ts'
 import type { Broker } from '../nats.ts'
 import { checkHead, type Fork } from './forks.ts'
 import type { LedgerTables } from './tables.ts'
@@ -41,7 +41,7 @@ export async function listenHeads(options: {
 
   async function take(token: string, subject: string | null): Promise<void> {
     const head = await openHead(token, options.membership())
-    if (subject !== null && subject !== headSubject(head.origin, head.audience)) return
+    if (subject !== null && subject !== heardSubject(head.origin, head.audience)) return
     const before = newest.get(keyOf(head)) ?? null
     const newer = isNewerHead(before, head)
     // The statement and the forks found with it stand or fall together: a crash between them would keep one and lose the proof.
