@@ -54,18 +54,24 @@ export function createHubRole(ground: Ground, life: Life, broker: Broker): Role 
     )
   }
 
+  /** Receipts what it does not keep. What another liar forged has nothing to be receipted. */
+  async function forget({ arrival, origin, seq }: Message & { kind: 'entry' }): Promise<boolean> {
+    const { kind, token, subject } = arrival
+    const opened = await ground.rules.openToken(kind, token, ground.members.membership, subject).catch((): null => null)
+    if (opened === null) return false
+    await receipt(opened.log, opened.entry)
+    ground.send(HUB, BROKER, { kind: 'ack', origin, seq })
+    return true
+  }
+
   async function deliver(from: string, message: Message): Promise<void> {
     if (message.kind === 'question') {
       const { question } = message
       const answer: Answer =
         question.what === 'receipts' ? { what: 'receipts', tokens: await receiptsFor(from) } : holder.answer(from, question)
       ground.send(HUB, from, { kind: 'answer', ref: message.ref, answer: hubLies.answer(from, answer, foreignEntries) })
-    } else if (message.kind === 'entry' && hubLies.forgetsEntry(message.origin)) {
-      const { kind, token, subject } = message.arrival
-      const opened = await ground.rules.openToken(kind, token, ground.members.membership, subject)
-      await receipt(opened.log, opened.entry)
-      ground.send(HUB, BROKER, { kind: 'ack', origin: message.origin, seq: message.seq })
-    } else await holder.deliver(from, message)
+    } else if (message.kind !== 'entry' || !hubLies.forgetsEntry(message.origin) || !(await forget(message)))
+      await holder.deliver(from, message)
   }
 
   function keep(): void {

@@ -182,7 +182,7 @@ export async function verifyFile(bytes: Uint8Array, membership: Membership): Pro
       await checkAlone(redaction, body, verdicts)
     } else {
       order = kind === 'epoch' ? OPENING_CHECKS : ENTRY_CHECKS
-      const opened = await openToken(kind ?? 'envelope', token, membership, null)
+      const opened = await openToken(kind === 'epoch' ? 'epoch' : 'envelope', token, membership, null)
       says = `${formatLogId(opened.log)} ${formatPosition(opened.entry)}`
       const redaction = beside === null ? null : await openRedaction(beside, membership, opened.log)
       await checkEntry(opened, body, redaction, order, verdicts)

@@ -1,4 +1,4 @@
-/** The door for local data: mapping files and rows, for the operator's token only. */
+/** The door for local data: mapping files and rows. */
 import { randomUUID } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
@@ -8,11 +8,13 @@ import { pipeline } from 'node:stream/promises'
 import type { FastifyInstance } from 'fastify'
 import type { Kysely } from 'kysely'
 import { adapterNamed } from '../../adapters/adapters.ts'
-import type { Operator } from '../../runtime/http/operator.ts'
+import type { Duties } from '../../runtime/audit/duties.ts'
+import type { Pseudonyms } from '../../runtime/audit/pseudonyms.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import type { NodeEvents } from '../events.ts'
 import type { Sealer } from '../ledger/sealer.ts'
+import { admissionOf } from './admission.ts'
 import { ingest } from './ingest.ts'
 import { mappingOf, storeMapping } from './mappings.ts'
 import type { IntakeTables } from './tables.ts'
@@ -28,7 +30,8 @@ export function addIntakeRoutes(
     readonly db: Kysely<LedgerTables & IntakeTables>
     readonly origin: string
     readonly sealer: Sealer
-    readonly operator: Operator
+    readonly duties: Duties
+    readonly pseudonyms: Pseudonyms
     readonly spoolDir: string
     readonly maxBytes: number
     readonly events: NodeEvents
@@ -36,7 +39,6 @@ export function addIntakeRoutes(
   },
 ): void {
   const { db, origin, sealer } = options
-  const onRequest = options.operator.demand
   server.addContentTypeParser('application/yaml', { parseAs: 'string', bodyLimit: MAPPING_BYTES }, (_request, body, done) =>
     done(null, body),
   )
@@ -45,7 +47,7 @@ export function addIntakeRoutes(
   server.post<{ Body: string }>(
     '/v1/mappings',
     {
-      onRequest,
+      config: { access: { operation: 'mapping.add' } },
       schema: { summary: 'Stores a mapping file and names it by its digest', tags: ['intake'], consumes: ['application/yaml'] },
     },
     async ({ body }, reply) => {
@@ -57,7 +59,7 @@ export function addIntakeRoutes(
   server.post<{ Params: { adapter: string }; Querystring: IngestQuery; Body: Readable }>(
     '/v1/ingest/:adapter',
     {
-      onRequest,
+      config: { access: { operation: 'record.ingest' } },
       bodyLimit: options.maxBytes,
       schema: {
         summary: 'Takes rows in through an adapter and says what became of each',
@@ -74,7 +76,8 @@ export function addIntakeRoutes(
         },
       },
     },
-    async ({ params, query, body }) => {
+    async request => {
+      const { params, query, body } = request
       const adapter = adapterNamed(params.adapter)
       const mapping = await mappingOf(db.$pickTables<keyof IntakeTables>(), query.mapping ?? null)
       await mkdir(options.spoolDir, { recursive: true, mode: 0o700 })
@@ -84,6 +87,7 @@ export function addIntakeRoutes(
         const read = { file: query.file ?? 'request', mapping, platform: query.platform ?? origin, now: options.clock() }
         const sum = await ingest(adapter, () => createReadStream(path), {
           ...read,
+          admission: admissionOf(request.subject, options),
           mappingDigest: query.mapping ?? null,
           origin,
           sealer,

@@ -2,7 +2,7 @@
  * What hub and node both show of their ledger: where every log stands here, single envelopes as files that verify anywhere, ranges
  * as bundles, and the quarantine. Bodies of restricted audiences are given to nobody here yet.
  */
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Kysely } from 'kysely'
 import {
   BUNDLE_MEDIA_TYPE,
@@ -15,6 +15,7 @@ import { decodeBody } from '../../schemas/encoding.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import { LIMITS } from '../../schemas/limits.ts'
 import { formatLogId, formatPosition, type LogId } from '../../schemas/log.ts'
+import type { Asked } from '../http/access/guard.ts'
 import type { Doubt, Doubts } from './doubts.ts'
 import { readConvictions, readForks } from './forks.ts'
 import { type HeadListener, livenessOf, withheldHeads } from './heads.ts'
@@ -33,6 +34,11 @@ const logParams = {
   properties: { origin: code, dataset: name, audience: name },
 } as const
 
+const asked = ({ params }: FastifyRequest): Asked => {
+  const log = params as LogId
+  return { dataset: log.dataset, key: formatLogId(log) }
+}
+
 export function addLedgerRoutes(
   server: FastifyInstance,
   options: {
@@ -45,40 +51,47 @@ export function addLedgerRoutes(
 ): void {
   const { db, own } = options
 
-  server.get('/v1/logs', { schema: { summary: 'Where every log stands here', tags: ['ledger'] } }, async () => {
-    const now = options.clock()
-    const logs = (await readLogs(db)).map(({ log, head, issuedAt, receipt, frozen }) => {
-      const announced = options.heads().newest(log.origin, log.audience)
-      const ahead = announced?.logs.find(other => formatLogId(other.log) === formatLogId(log))?.head ?? null
-      return {
-        ...log,
-        head,
-        issued_at: issuedAt?.toISOString() ?? null,
-        announced: ahead,
-        frozen,
-        origin_state: log.origin === own ? 'own' : livenessOf(announced, now),
-        announced_at: announced?.issuedAt.toISOString() ?? null,
-        lag: ahead === null || head === null ? null : ahead.epoch === head.epoch ? Math.max(0, ahead.seq - head.seq) : ahead.seq,
-        ...(log.origin === own ? { receipt } : {}),
-      }
-    })
-    const withheld = withheldHeads(options.heads().all(), own, now).map(
-      ({ log, by, seen }): Doubt => ({
-        kind: 'head-withheld',
-        about: formatLogId(log),
-        count: 1,
-        first: now,
-        last: now,
-        reason: `${by} has seen ${formatPosition(seen)}`,
-      }),
-    )
-    const convictions = (await readConvictions(db)).length
-    return { logs, quarantine: await countQuarantine(db), doubts: [...withheld, ...options.doubts.list()], convictions }
-  })
+  server.get(
+    '/v1/logs',
+    { config: { access: { operation: 'ledger.read' } }, schema: { summary: 'Where every log stands here', tags: ['ledger'] } },
+    async () => {
+      const now = options.clock()
+      const logs = (await readLogs(db)).map(({ log, head, issuedAt, receipt, frozen }) => {
+        const announced = options.heads().newest(log.origin, log.audience)
+        const ahead = announced?.logs.find(other => formatLogId(other.log) === formatLogId(log))?.head ?? null
+        return {
+          ...log,
+          head,
+          issued_at: issuedAt?.toISOString() ?? null,
+          announced: ahead,
+          frozen,
+          origin_state: log.origin === own ? 'own' : livenessOf(announced, now),
+          announced_at: announced?.issuedAt.toISOString() ?? null,
+          lag: ahead === null || head === null ? null : ahead.epoch === head.epoch ? Math.max(0, ahead.seq - head.seq) : ahead.seq,
+          ...(log.origin === own ? { receipt } : {}),
+        }
+      })
+      const withheld = withheldHeads(options.heads().all(), own, now).map(
+        ({ log, by, seen }): Doubt => ({
+          kind: 'head-withheld',
+          about: formatLogId(log),
+          count: 1,
+          first: now,
+          last: now,
+          reason: `${by} has seen ${formatPosition(seen)}`,
+        }),
+      )
+      const convictions = (await readConvictions(db)).length
+      return { logs, quarantine: await countQuarantine(db), doubts: [...withheld, ...options.doubts.list()], convictions }
+    },
+  )
 
   server.get(
     '/v1/forks',
-    { schema: { summary: 'Proofs that an origin has signed two histories; each verifies anywhere', tags: ['ledger'] } },
+    {
+      config: { access: { operation: 'proof.read' } },
+      schema: { summary: 'Proofs that an origin has signed two histories; each verifies anywhere', tags: ['ledger'] },
+    },
     async () => ({
       forks: await readForks(db),
       hub: await readConvictions(db),
@@ -104,6 +117,7 @@ export function addLedgerRoutes(
   server.get<{ Params: LogId & { epoch: string; seq: string } }>(
     '/v1/logs/:origin/:dataset/:audience/envelopes/:epoch/:seq',
     {
+      config: { access: { operation: 'envelope.read', asked } },
       schema: {
         summary: 'One envelope as a file: token, line feed, plain body',
         tags: ['ledger'],
@@ -127,6 +141,7 @@ export function addLedgerRoutes(
   server.get<{ Params: LogId; Querystring: { epoch?: number; from?: number; limit?: number } }>(
     '/v1/logs/:origin/:dataset/:audience/envelopes',
     {
+      config: { access: { operation: 'envelope.read', asked } },
       schema: {
         summary: 'A range of envelopes as a bundle; ask again from behind the last',
         tags: ['ledger'],
@@ -164,6 +179,7 @@ export function addLedgerRoutes(
   server.get<{ Params: LogId; Querystring: { issued?: number; epoch?: number; seq?: number } }>(
     '/v1/logs/:origin/:dataset/:audience/redactions',
     {
+      config: { access: { operation: 'envelope.read', asked } },
       schema: {
         summary:
           'What was erased, oldest first, as a bundle: each redaction with the body that it names; ask again from behind the last',
@@ -196,6 +212,7 @@ export function addLedgerRoutes(
   server.get<{ Querystring: { kind?: string; code?: string; after?: number; limit?: number } }>(
     '/v1/quarantine',
     {
+      config: { access: { operation: 'quarantine.read' } },
       schema: {
         summary: 'What was refused, newest first: code, reason and place; the bytes stay here',
         tags: ['ledger'],
