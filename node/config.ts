@@ -44,6 +44,13 @@ export const NODE_SETTINGS = [
     zh: '私钥口令文件，仅属主可读',
   },
   {
+    name: 'SIGNING_AGENT_SOCKET',
+    default: null,
+    parse: SETTING.file,
+    en: 'the socket of a signing agent (`runtime/keys/main.ts`) that holds the keys in place of files',
+    zh: '代为保管密钥的签名代理（`runtime/keys/main.ts`）的套接字，替代密钥文件',
+  },
+  {
     name: 'BROKER_CREDENTIALS_FILE',
     default: null,
     parse: SETTING.file,
