@@ -88,7 +88,8 @@ export async function startHub(
   const broker = undo.use(await connectBroker({ url: config.natsUrl, program: HUB_READER, credentials, ca }))
   const maxBytes = config.streamMaxBytes
   const streams = undo.use(keepStreams({ broker, membership, replicas: Number(config.streamReplicas), maxBytes, events }))
-  const receipts = undo.use(startReceipts({ broker, db, fed, signer: followingSigner(signer), membership, clock, events }))
+  const closing = new Set<string>()
+  const receipts = undo.use(startReceipts({ broker, db, fed, signer: followingSigner(signer), membership, closing, clock, events }))
   const heads = undo.use(
     await listenHeads({
       broker,
@@ -157,6 +158,7 @@ export async function startHub(
               await claims?.push()
               await streams.again()
             },
+            closing,
             signer,
             statementLifetimeMs: config.statementLifetimeMs,
             clock,

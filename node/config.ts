@@ -21,6 +21,13 @@ export const NODE_SETTINGS = [
     en: 'a private key of the node, owner-only; with a membership folder one beside those in it',
     zh: '节点私钥，仅属主可读；设有成员目录时为其外的另一把',
   },
+  {
+    name: 'SIGNING_AGENT_SOCKET',
+    default: null,
+    parse: SETTING.file,
+    en: 'the socket of a signing agent (`runtime/keys/main.ts`) that holds the keys in place of files',
+    zh: '代为保管密钥的签名代理（`runtime/keys/main.ts`）的套接字，替代密钥文件',
+  },
   ...BROKER_SETTINGS,
   ...ACCESS_SETTINGS,
   {

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { foundFederation, readFounding } from '../../runtime/membership/founding.ts'
 import { placesIn } from '../../runtime/membership/member-folder.ts'
 import { applyEntry } from '../../schemas/membership/application.ts'
+import type { KeyRing } from '../../schemas/membership/keys.ts'
 import { emptyState, type MembershipState } from '../../schemas/membership/state.ts'
 import type { MembershipFile } from '../../schemas/membership.ts'
 import { newSecret, type Secrets, writeOwnerOnly } from './secrets.ts'
@@ -80,12 +81,24 @@ async function stateOf(fed: string, anchor: string, tokens: readonly string[]): 
   return state
 }
 
+/** Keys that sign or signed, each with the ends of what it is good for. */
+const keysOf = (ring: KeyRing) =>
+  ring.keys.flatMap(({ jwk, activeFrom, closings }) => {
+    if (activeFrom === null) return []
+    if (closings === null) return [jwk]
+    const ends = [...closings].map(([log, { epoch, seq }]) => {
+      const [origin = '', dataset = '', audience = ''] = log.split('/')
+      return { origin, dataset, audience, epoch, seq }
+    })
+    return [{ ...jwk, closings: ends }]
+  })
+
 /** The membership as it is now, in the form that offline tools read. */
 async function writeSnapshot(path: string, state: MembershipState): Promise<void> {
   const file: MembershipFile = {
     fed: state.fed,
     position: state.position,
-    hub: { keys: state.hub.keys.map(({ jwk }) => jwk) },
+    hub: { keys: keysOf(state.hub) },
     members: [...state.members.values()]
       .filter(({ standing }) => standing !== 'left')
       .map(({ code, kind, zh, en, writes, ring }) => ({
@@ -97,7 +110,7 @@ async function writeSnapshot(path: string, state: MembershipState): Promise<void
         alliances: [...state.alliances.values()]
           .filter(({ seats }) => seats.some(seat => seat.code === code && seat.until === null))
           .map(({ id }) => id),
-        keys: ring.keys.map(({ jwk }) => jwk),
+        keys: keysOf(ring),
       })),
   }
   await writeOwnerOnly(path, `${JSON.stringify(file, null, 2)}\n`)

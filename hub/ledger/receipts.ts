@@ -21,6 +21,8 @@ export function startReceipts(options: {
   readonly fed: string
   readonly signer: Signer
   readonly membership: () => Membership
+  /** members whose logs are being closed */
+  readonly closing: ReadonlySet<string>
   readonly clock: () => Date
   readonly events: HubEvents
 }): Receipts {
@@ -31,7 +33,9 @@ export function startReceipts(options: {
     const asker = askerOf(message.subject)
     const states = (await readLogs(db)).filter(state => state.log.origin === asker)
     const tokens = await Promise.all(
-      states.flatMap(({ log, head }) => (head === null || !mayReceipt(options.membership(), log, head) ? [] : [seal(log, head)])),
+      states.flatMap(({ log, head }) =>
+        head === null || !mayReceipt(options.membership(), options.closing, log, head) ? [] : [seal(log, head)],
+      ),
     )
     message.respond(JSON.stringify(tokens))
   }
@@ -48,7 +52,7 @@ export function startReceipts(options: {
       const last = new Map<string, { log: LogId; head: LogHead }>()
       for (const outcome of outcomes) if (outcome.kind === 'accepted') last.set(formatLogId(outcome.log), outcome)
       for (const { log, head } of last.values()) {
-        if (!mayReceipt(options.membership(), log, head)) continue
+        if (!mayReceipt(options.membership(), options.closing, log, head)) continue
         broker.connection.publish(receiptSubject(log.origin), await seal(log, head), { headers: withTrace(headers()) })
         events.receipted(log, head)
       }

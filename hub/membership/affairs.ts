@@ -34,6 +34,8 @@ export async function openMembershipAffairs(options: {
   readonly place: () => { readonly hub: string; readonly brokers: string; readonly ca: string | null }
   /** what follows from the membership elsewhere: accounts at the broker, streams and consumers */
   readonly followed: () => Promise<void>
+  /** shared with whoever signs receipts: members whose logs are being closed */
+  readonly closing: Set<string>
   readonly signer: () => Signer
   readonly statementLifetimeMs: number
   readonly clock: () => Date
@@ -45,7 +47,7 @@ export async function openMembershipAffairs(options: {
   const road = undo.use(startMembershipRoad({ broker, own: 'hub', keeper, failed }))
   const log = createMembershipLog({ keeper, keyring, road, clock })
   const office = createOffice({ db: db.$pickTables<keyof OfficeTables>(), keeper, log, authority, place: options.place, clock })
-  const standings = createStandings({ db: ledger, log })
+  const standings = createStandings({ db: ledger, log, closing: options.closing })
   const anchorKeys = createAnchorKeys({ db: ledger, keeper, keyring, log, clock })
   undo.use(publishMembership({ broker, keeper, failed }))
   undo.use(answerChanges({ broker, db: db.$pickTables<keyof LedgerTables | keyof OfficeTables>(), keeper, log, failed }))
@@ -58,7 +60,18 @@ export async function openMembershipAffairs(options: {
   undo.defer(() => following)
   const held = undo.move()
   return {
-    checks: [],
+    checks: [
+      {
+        name: 'trust-marks',
+        zh: '信任标记在有效期内',
+        run: async () => {
+          const ending = endingMarks(keeper, clock())
+          return ending.length === 0
+            ? { ok: true }
+            : { ok: true, reason: `these marks end soon or have ended: ${ending.join(', ')}`, todo: 'renew them; nothing stops' }
+        },
+      },
+    ],
     addRoutes(server) {
       addMembershipRoutes(server, { office, standings, anchorKeys, keeper })
       addFederationRoutes(server, { keeper, signer: options.signer, lifetimeMs: options.statementLifetimeMs, clock })
@@ -66,3 +79,13 @@ export async function openMembershipAffairs(options: {
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   }
 }
+
+const WARN_MS = 30 * 86_400_000
+
+/** Of members that are admitted, `code mark`. */
+const endingMarks = (keeper: MembershipKeeper, now: Date): string[] =>
+  [...keeper.state().members.values()].flatMap(({ code, standing, marks }) =>
+    standing === 'admitted'
+      ? marks.flatMap(({ mark, until }) => (until.getTime() - now.getTime() < WARN_MS ? [`${code} ${mark}`] : []))
+      : [],
+  )

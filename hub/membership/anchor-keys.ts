@@ -3,7 +3,7 @@
  * active; then the old one retired, with the closing of every log that it receipted. Its recovery key is not here: what that must say
  * is signed where it lies, and comes as an entry.
  */
-import { type Kysely, sql } from 'kysely'
+import type { Kysely } from 'kysely'
 import { readLogs } from '../../runtime/ledger/ledger.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import type { MembershipKeeper } from '../../runtime/membership/keeper.ts'
@@ -41,23 +41,22 @@ export function createAnchorKeys(options: {
       const { claims } = await log.append({ act: 'anchor', n: hub.counter + 1, activate: [key.kid] })
       return { position: claims.seq, fingerprint: key.kid }
     },
-    retire: () =>
-      options.db.transaction().execute(async trx => {
-        await sql`LOCK TABLE log IN EXCLUSIVE MODE`.execute(trx)
-        const { hub } = keeper.state()
-        const newest = keyring.active(keeper.membership().hubKeys).kid
-        const old = activeKeys(hub).filter(({ kid }) => kid !== newest)
-        if (old.length === 0) throw invalid('expected an older active key beside the newest')
-        const closings = (await readLogs(trx)).flatMap(({ log: { origin, dataset, audience }, head }) =>
-          head === null ? [] : [{ org: origin, ds: dataset, aud: audience, ep: head.epoch, seq: head.seq, dig: head.digest }],
-        )
-        const { claims } = await log.append({
-          act: 'anchor',
-          n: hub.counter + 1,
-          retire: old.map(({ kid }) => ({ kid, closings })),
-        })
-        return { position: claims.seq, fingerprint: newest }
-      }),
+    async retire() {
+      const { hub } = keeper.state()
+      const newest = keyring.active(keeper.membership().hubKeys).kid
+      const old = activeKeys(hub).filter(({ kid }) => kid !== newest)
+      if (old.length === 0) throw invalid('expected an older active key beside the newest')
+      // The newest has signed every receipt since it is active: what the old one receipted stands before these heads.
+      const closings = (await readLogs(options.db)).flatMap(({ log: { origin, dataset, audience }, head }) =>
+        head === null ? [] : [{ org: origin, ds: dataset, aud: audience, ep: head.epoch, seq: head.seq, dig: head.digest }],
+      )
+      const { claims } = await log.append({
+        act: 'anchor',
+        n: hub.counter + 1,
+        retire: old.map(({ kid }) => ({ kid, closings })),
+      })
+      return { position: claims.seq, fingerprint: newest }
+    },
   }
   return { roll: stage => stages[stage]() }
 }

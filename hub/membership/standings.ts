@@ -1,6 +1,6 @@
 /**
  * Suspension, its end, and marks. A suspension ends every log of the member where this hub's ledger holds it: read while nothing can be
- * appended, and in force before anything can again, so that no receipt ever speaks of what comes after.
+ * appended, and until it is in force no receipt is signed for the member, so that none ever speaks of what comes after.
  */
 import { type Kysely, sql } from 'kysely'
 import { readLogs } from '../../runtime/ledger/ledger.ts'
@@ -18,17 +18,29 @@ export type Standings = {
   mark(code: string, mark: { readonly mark: string; readonly until: Date; readonly digest: string }): Promise<MembershipEntry>
 }
 
-export function createStandings(options: { readonly db: Kysely<LedgerTables>; readonly log: MembershipLog }): Standings {
-  const { db, log } = options
+export function createStandings(options: {
+  readonly db: Kysely<LedgerTables>
+  readonly log: MembershipLog
+  /** members whose logs are being closed: no receipt is signed for them meanwhile */
+  readonly closing: Set<string>
+}): Standings {
+  const { db, log, closing } = options
   return {
-    suspend: (code, why) =>
-      db.transaction().execute(async trx => {
-        await sql`LOCK TABLE log IN EXCLUSIVE MODE`.execute(trx)
-        const closings = (await readLogs(trx)).flatMap(({ log: id, head }) =>
-          id.origin === code && head !== null ? [wireClosing(id, head)] : [],
-        )
-        return log.append({ act: 'suspend', code, closings, why })
-      }),
+    async suspend(code, why) {
+      closing.add(code)
+      try {
+        const closings = await db.transaction().execute(async trx => {
+          // Whatever is being appended is waited for; what comes after it gets no receipt.
+          await sql`LOCK TABLE log IN EXCLUSIVE MODE`.execute(trx)
+          return (await readLogs(trx)).flatMap(({ log: id, head }) =>
+            id.origin === code && head !== null ? [wireClosing(id, head)] : [],
+          )
+        })
+        return await log.append({ act: 'suspend', code, closings, why })
+      } finally {
+        closing.delete(code)
+      }
+    },
     resume: code => log.append({ act: 'resume', code }),
     mark: (code, { mark, until, digest }) => {
       if (Number.isNaN(until.getTime())) throw new ExchangeError('REQUEST_INVALID', 'until: expected a time')
@@ -37,8 +49,12 @@ export function createStandings(options: { readonly db: Kysely<LedgerTables>; re
   }
 }
 
-/** Whether the hub may still say that it holds a log up to there: never past where the log was closed. */
-export function mayReceipt(membership: Membership, log: LogId, head: LogHead): boolean {
+/**
+ * Whether the hub may still say that it holds a log up to there: never past where the log was closed, nor while it is being closed. A
+ * receipt that is held back is asked for again.
+ */
+export function mayReceipt(membership: Membership, closingNow: ReadonlySet<string>, log: LogId, head: LogHead): boolean {
+  if (closingNow.has(log.origin)) return false
   const closings = membership.members.get(log.origin)?.closings ?? null
   if (closings === null) return true
   const closing = closings.get(formatLogId(log))

@@ -50,9 +50,18 @@ export async function openOwnMembership(config: NodeConfig, db: Kysely<Tables>, 
     const keyring = await openKeyring({ folder: places.keys, file: config.keyFile, passphrase })
     const statements = openOwnStatements(db.$pickTables<keyof OwnMembershipTables>())
     await statements.note('join', folder.join)
+    const { signingAgentSocket } = config
     const { fed, anchor, entries, hub: hubUrl } = folder
     const log = db.$pickTables<keyof LedgerTables | keyof MembershipTables>()
     const keeper = await openMembershipKeeper({ db: log, fed, anchor, first: entries, events })
+    if (signingAgentSocket !== undefined)
+      await keyring.adopt(
+        signingAgentSocket,
+        keeper
+          .state()
+          .members.get(own)
+          ?.ring.keys.map(({ kid }) => kid) ?? [],
+      )
     return {
       fed,
       source: keeper,

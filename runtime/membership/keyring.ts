@@ -1,14 +1,15 @@
 /**
- * The signing keys that a program holds, in one folder of key files, or one file. Which of them signs follows from the membership: the
+ * The signing keys that a program holds, in one folder of key files, in one file, or in a signing agent. Which of them signs follows from the membership: the
  * newest that is active there. Asked in the same breath as the membership position, so that what is sealed names a position at which
  * its key was active.
  */
 import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ExchangeError } from '../../schemas/errors.ts'
+import { ExchangeError, isExchangeError } from '../../schemas/errors.ts'
 import { type KeyJwk, namedJwk } from '../../schemas/membership/keys.ts'
 import type { MemberKey } from '../../schemas/membership.ts'
 import type { Signer } from '../../schemas/tokens.ts'
+import { connectAgent } from '../keys/agent-signer.ts'
 import { createKeyFile, type KeyFile, readKeyFile, signerOf } from '../keys/key-file.ts'
 
 export type HeldKey = { readonly jwk: KeyJwk; readonly signer: Signer }
@@ -17,6 +18,8 @@ export type Keyring = {
   active(keys: readonly MemberKey[]): Signer
   named(kid: string): HeldKey | null
   all(): readonly HeldKey[]
+  /** Takes up those of the keys that a signing agent holds. @throws SIGNER_UNAVAILABLE */
+  adopt(agentSocket: string, kids: readonly string[]): Promise<void>
   /** A new key in a new file. @throws KEY_FILE_INVALID */
   create(alg?: string): Promise<HeldKey>
 }
@@ -55,6 +58,15 @@ export async function openKeyring(options: {
     },
     named: kid => keys.get(kid) ?? null,
     all: () => [...keys.values()],
+    async adopt(agentSocket, kids) {
+      for (const kid of kids.filter(one => !keys.has(one))) {
+        const signer = await connectAgent(agentSocket, kid).catch((error: unknown) => {
+          if (isExchangeError(error) && error.code === 'KEY_UNKNOWN') return null
+          throw error
+        })
+        if (signer !== null) keys.set(kid, { jwk: namedJwk(signer.publicJwk), signer })
+      }
+    },
     async create(alg) {
       for (;;) {
         made += 1
