@@ -37,6 +37,8 @@ type Parts = {
   readonly access: Access
   readonly events: HubEvents
   readonly doubts: Doubts
+  /** what keeps the accounts at the broker from being those of the membership */
+  readonly claimsTrouble: () => string | null
   readonly clock: () => Date
   readonly logger: Logger
 }
@@ -56,6 +58,12 @@ export async function buildHttp(parts: Parts): Promise<FastifyInstance> {
         followers()
           .map(one => one.trouble())
           .find(Boolean) ?? null,
+    ),
+    troubleCheck(
+      'accounts',
+      '消息代理账户已推送',
+      'see whether the broker is in operator mode and its system account admits the hub',
+      parts.claimsTrouble,
     ),
     ...(parts.affairs?.checks ?? []),
   ]

@@ -168,6 +168,7 @@ export async function startHub(
   const server = await buildHttp({
     receiver,
     settled,
+    claimsTrouble: () => claims?.trouble() ?? null,
     access,
     events,
     doubts,

@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { readBrokerCredentials } from '../runtime/broker/credentials.ts'
 import { openAccess } from '../runtime/http/access/access.ts'
 import { listen } from '../runtime/http/listen.ts'
-import type { Outcome } from '../runtime/ledger/arrival.ts'
+import type { Outcome, Withdraw } from '../runtime/ledger/arrival.ts'
+import { createBodies } from '../runtime/ledger/bodies.ts'
 import { type Bootstrap, startBootstrap } from '../runtime/ledger/bootstrap.ts'
 import { createDoubts } from '../runtime/ledger/doubts.ts'
 import { startEraser } from '../runtime/ledger/eraser.ts'
@@ -32,6 +33,7 @@ import type { NodeConfig } from './config.ts'
 import { createEvents } from './events.ts'
 import { buildHttp } from './http.ts'
 import { startAnnouncer } from './ledger/announcer.ts'
+import { createEpochKeys } from './ledger/epoch-keys.ts'
 import { openMark } from './ledger/mark.ts'
 import { startPublisher } from './ledger/publisher.ts'
 import { createRedactor } from './ledger/redactor.ts'
@@ -79,6 +81,8 @@ export async function startNode(
   const db = store.database.kysely
   const ownMembership = await openOwnMembership(config, db, events)
   const { source, signer } = ownMembership
+  const bodies = createBodies(ownMembership.unwrappingKeys)
+  const epochKeys = createEpochKeys(bodies)
   const membership = source.membership
   const member = memberOf(membership(), own)
   signer()
@@ -122,11 +126,13 @@ export async function startNode(
     if (listener === null) throw new ExchangeError('INTERNAL', 'heads are asked for before they are listened to')
     return listener
   }
+  const withdraw: Withdraw = (trx, log, lost, opening) => withdrawRecords(trx, log, lost, opening, bodies)
   const receiver = createReceiver({
     db: ledger,
     membership,
     effect: replicator,
-    withdraw: withdrawRecords,
+    bodies,
+    withdraw,
     withdrawn: events.withdrawn,
     announced: log => heads().newest(log.origin, log.audience),
   })
@@ -171,6 +177,7 @@ export async function startNode(
         return signer()
       },
       membership,
+      epochKeys,
       clock,
       restoration,
       mark,
@@ -191,6 +198,7 @@ export async function startNode(
       return signer()
     },
     clock,
+    epochKeys,
     mark,
     repair: repairer.repair,
     events,
@@ -200,7 +208,7 @@ export async function startNode(
     },
   })
   const eraser = undo.use(startEraser({ broker, db: ledger, own, membership, receiver, heads, events }))
-  undo.use(startTakingBack({ db: ledger, source, withdraw: withdrawRecords, events }))
+  undo.use(startTakingBack({ db: ledger, source, withdraw, events }))
   undo.use(startProofs({ broker, db: ledger, own, membership, events }))
   undo.use(answerRedactions({ broker, db: ledger, membership, own, failed: error => events.failed(own, error) }))
   // A node that was restored from an old backup erases again what it had erased before others did.
@@ -219,6 +227,7 @@ export async function startNode(
       membership,
       clock,
       restoration,
+      bodies,
       takeBack: eraser.takeBack,
       events,
       redacted: announcer.moved,
@@ -308,6 +317,7 @@ export async function startNode(
   const server = await buildHttp({
     redactor,
     reopener,
+    bodies,
     access,
     receiver,
     settled,

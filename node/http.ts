@@ -5,6 +5,7 @@ import type { Access } from '../runtime/http/access/access.ts'
 import { databaseCheck, type HealthCheck, troubleCheck } from '../runtime/http/health.ts'
 import { buildServer } from '../runtime/http/server.ts'
 import type { Outcome, Receiver } from '../runtime/ledger/arrival.ts'
+import type { Bodies } from '../runtime/ledger/bodies.ts'
 import { addBundleRoutes } from '../runtime/ledger/bundles.ts'
 import type { Doubts } from '../runtime/ledger/doubts.ts'
 import type { Follower } from '../runtime/ledger/follower.ts'
@@ -13,7 +14,7 @@ import { envelopeReleaser } from '../runtime/ledger/release.ts'
 import { addReleaseRoutes } from '../runtime/ledger/release-routes.ts'
 import { addLedgerRoutes } from '../runtime/ledger/routes.ts'
 import type { LedgerTables } from '../runtime/ledger/tables.ts'
-import { verifyLedger } from '../runtime/ledger/verification.ts'
+import { type DerivedCheck, verifyLedger } from '../runtime/ledger/verification.ts'
 import { addVerificationRoutes } from '../runtime/ledger/verification-routes.ts'
 import type { Logger } from '../runtime/log.ts'
 import type { Broker } from '../runtime/nats.ts'
@@ -51,6 +52,7 @@ type Parts = {
   readonly heads: () => HeadListener
   readonly doubts: Doubts
   readonly receiver: Receiver
+  readonly bodies: Bodies
   readonly redactor: Redactor
   readonly reopener: Reopener
   readonly settled: (outcomes: readonly Outcome[]) => Promise<void>
@@ -110,13 +112,14 @@ export async function buildHttp(parts: Parts): Promise<FastifyInstance> {
   addStatisticsRoutes(server, { db: ledger, own, membership, heads, clock })
   const { duties, pseudonyms } = parts.access
   addIntakeRoutes(server, { db, origin: own, ...parts.intake, duties, pseudonyms, clock })
-  const { receiver, settled, intake } = parts
+  const { receiver, bodies, settled, intake } = parts
   const { sealer, events } = intake
   const door = db.$pickTables<keyof IntakeTables>()
-  const envelope = envelopeReleaser({ db: ledger, receiver, effect: replicator, settled })
-  const record = recordReleaser(ledger)
+  const envelope = envelopeReleaser({ db: ledger, receiver, effect: replicator, bodies, settled })
+  const record = recordReleaser(ledger, bodies)
   addBundleRoutes(server, { db: ledger, receiver, events, settled })
-  addVerificationRoutes(server, { verify: () => verifyLedger({ db: ledger, membership, own, derived: verifyReplica }) })
+  const derived: DerivedCheck = (trx, log) => verifyReplica(trx, log, bodies)
+  addVerificationRoutes(server, { verify: () => verifyLedger({ db: ledger, membership, own, derived, bodies }) })
   addReleaseRoutes(server, {
     db: ledger,
     clock,

@@ -92,7 +92,10 @@ export function openSealedBody(contentKey: Uint8Array, claims: Sealed, pdg: Dige
   const { fed, iss, aud, ds, ep, seq } = claims
   const plain = decryptBody(contentKey, fed, { origin: iss, dataset: ds, audience: aud }, { epoch: ep, seq }, bytes)
   if (pdg !== undefined && digestOf(plain, algorithmOfDigest(pdg)) === pdg) return plain
-  throw new ExchangeError('BODY_UNREADABLE', `${formatPosition({ epoch: ep, seq })}: expected the plain body whose digest is signed`)
+  throw new ExchangeError(
+    'BODY_UNREADABLE',
+    `${formatPosition({ epoch: ep, seq })}: expected the plain body whose digest is signed`,
+  )
 }
 
 /** @throws BODY_UNREADABLE for another key, another place or a changed byte */

@@ -114,6 +114,12 @@ export const ERRORS = {
   DATASET_UNKNOWN: row(404, false, 'There is no such dataset.', '没有这个数据集。'),
   DATASET_NOT_ALLOWED: row(403, false, 'The origin may not write this dataset.', '该来源无权写入此数据集。'),
   AUDIENCE_NOT_ALLOWED: row(403, false, 'The origin may not address this audience.', '该来源无权使用此范围。'),
+  AUDIENCE_KEYS_MISSING: row(
+    409,
+    true,
+    'A restricted body needs an encryption key of every reader, and one is missing.',
+    '受限内容须以每个读取方的加密密钥封装，现缺少其一。',
+  ),
   LOG_UNKNOWN: row(404, false, 'No such log is held here.', '此处没有这条日志链。'),
   LOG_GAP: row(409, true, 'Envelopes before this one are missing.', '此信封之前有缺失的信封。'),
   LOG_FORK: row(409, false, 'The log already holds another statement at this position.', '日志链的此位置已有另一份声明。'),

@@ -86,10 +86,14 @@ export const erasableRecords = (
  * @throws BODY_DIGEST_MISMATCH, REDACTION_INVALID
  */
 export function checkRedaction(held: Uint8Array | null, plain: Uint8Array, redaction: Pick<Redaction, 'new' | 'keys'>): void {
-  if (digestOf(plain, algorithmOfDigest(redaction.new)) !== redaction.new) {
-    throw new ExchangeError('BODY_DIGEST_MISMATCH', 'expected the bytes whose digest stands in the redaction')
-  }
+  checkRedactedBytes(plain, redaction)
   checkRedactedBatch(held, plain, redaction.keys)
+}
+
+/** @throws BODY_DIGEST_MISMATCH */
+export function checkRedactedBytes(bytes: Uint8Array, redaction: Pick<Redaction, 'new'>): void {
+  if (digestOf(bytes, algorithmOfDigest(redaction.new)) === redaction.new) return
+  throw new ExchangeError('BODY_DIGEST_MISMATCH', 'expected the bytes whose digest stands in the redaction')
 }
 
 /** The same of plain bodies whose digest was compared before: that of a restricted audience is the ciphertext's. @throws REDACTION_INVALID */

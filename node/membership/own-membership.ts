@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Kysely } from 'kysely'
+import { openUnwrappingKeys, type UnwrappingKeys } from '../../runtime/keys/enc-keys.ts'
 import { readPassphrase } from '../../runtime/keys/key-file.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import {
@@ -25,6 +26,8 @@ export type OwnMembership = {
   readonly fed: string
   readonly source: MembershipSource
   readonly keyring: Keyring
+  /** what opens the content keys of restricted audiences */
+  readonly unwrappingKeys: UnwrappingKeys
   /** the key that signs now: asked in the same breath as the membership position */
   signer(): Signer
   readonly brokerCredentialsFile: string | undefined
@@ -66,6 +69,7 @@ export async function openOwnMembership(config: NodeConfig, db: Kysely<Tables>, 
       fed,
       source: keeper,
       keyring,
+      unwrappingKeys: await openUnwrappingKeys(places.enc),
       signer: () => keyring.active(memberOf(keeper.membership(), own).keys),
       brokerCredentialsFile: brokerCredentialsFile ?? places.broker,
       brokerCaFile: brokerCaFile ?? (await optional(places.brokerCa)),
@@ -87,6 +91,7 @@ export async function openOwnMembership(config: NodeConfig, db: Kysely<Tables>, 
     fed: membership.fed,
     source: fixedMembership(membership),
     keyring,
+    unwrappingKeys: await openUnwrappingKeys(join(config.dataDir, 'enc')),
     signer: () => signer,
     brokerCredentialsFile,
     brokerCaFile,

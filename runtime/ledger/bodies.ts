@@ -5,7 +5,7 @@
  * checks chain and digest only.
  */
 import { type Kysely, sql } from 'kysely'
-import { isRestricted, openSealedBody, unwrapContentKey, type WrappedKey } from '../../schemas/content-key.ts'
+import { decryptBody, isRestricted, openSealedBody, unwrapContentKey, type WrappedKey } from '../../schemas/content-key.ts'
 import type { Digest } from '../../schemas/digest.ts'
 import { tokenDigest } from '../../schemas/envelope.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
@@ -21,6 +21,10 @@ export type Opening = { readonly logId: number; readonly epoch: number; readonly
 type Redacted = { readonly pdg?: Digest; readonly keys: ReadonlySet<string> } | null
 
 export type Bodies = {
+  /** whether the key of that identifier is held here */
+  holds(kid: string): boolean
+  /** whether a wrapped key is meant for this holder */
+  concerns(wrapped: WrappedKey): boolean
   /** Null where no key of this holder is among the readers'. @throws BODY_UNREADABLE */
   keyOf(db: Kysely<LedgerTables>, logId: number, epoch: number, arrived?: readonly Opening[]): Promise<Uint8Array | null>
   /** The plain body of bytes that `dig` names, null where it is for others. @throws BODY_UNREADABLE */
@@ -32,6 +36,8 @@ export type Bodies = {
     redaction?: Redacted,
     arrived?: readonly Opening[],
   ): Promise<Uint8Array | null>
+  /** The same of one that stands in the ledger: whether it is the text that was signed was settled when it came. @throws BODY_UNREADABLE */
+  held(db: Kysely<LedgerTables>, logId: number, claims: EnvelopeClaims, bytes: Uint8Array): Promise<Uint8Array | null>
   /** Its records, null where they are for others. What is not readable though it should be is a refusal, like any fault of its origin. */
   records(
     db: Kysely<LedgerTables>,
@@ -78,7 +84,9 @@ export function createBodies(keys: UnwrappingKeys): Bodies {
   ): Promise<Uint8Array | null> {
     if (keys.size === 0) return null
     const { rows } = await sql<{ epoch: number; token: string }>`
-      SELECT epoch, token FROM envelope WHERE log_id = ${logId}::int AND seq = 0 AND epoch >= ${epoch}::int ORDER BY epoch`.execute(db)
+      SELECT epoch, token FROM envelope WHERE log_id = ${logId}::int AND seq = 0 AND epoch >= ${epoch}::int ORDER BY epoch`.execute(
+      db,
+    )
     for (const opening of [...rows, ...arrived.filter(one => one.logId === logId && one.epoch >= epoch)]) {
       const { cek, past = [] } = parseToken(opening.token, 'epoch').claims as EpochClaims
       if (opening.epoch === epoch && cek === undefined) throw unreadable('expected an opening that wraps its content key')
@@ -96,8 +104,16 @@ export function createBodies(keys: UnwrappingKeys): Bodies {
   }
 
   return {
+    holds: kid => keys.has(kid),
+    concerns: ({ recipients }) => recipients.some(({ header }) => header?.kid !== undefined && keys.has(header.kid)),
     keyOf,
     plain,
+    async held(db, logId, claims, bytes) {
+      if (!isRestricted(claims.aud)) return bytes
+      const key = await keyOf(db, logId, claims.ep)
+      const { fed, iss: origin, ds: dataset, aud: audience, ep: epoch, seq } = claims
+      return key === null ? null : decryptBody(key, fed, { origin, dataset, audience }, { epoch, seq }, bytes)
+    },
     async records(db, logId, claims, bytes, redaction = null, arrived = []) {
       try {
         const read = await plain(db, logId, claims, bytes, redaction, arrived)

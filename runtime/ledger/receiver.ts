@@ -4,12 +4,13 @@
  * what became of each. An entry is acknowledged only after that transaction, so a crash at any instant loses and doubles nothing.
  */
 import type { Kysely, Transaction } from 'kysely'
+import { isRestricted } from '../../schemas/content-key.ts'
 import { ExchangeError, isExchangeError } from '../../schemas/errors.ts'
 import { LIMITS } from '../../schemas/limits.ts'
 import { comparePositions, formatLogId, type LogHead, type LogId, type Position } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
 import { isTransient, type OpenedToken, openBytes, openRecords, openToken, type RefusedRecord } from '../../schemas/opening.ts'
-import { checkAddressed, checkRedaction, openRedaction, type Redaction } from '../../schemas/redaction.ts'
+import { checkAddressed, checkRedactedBatch, checkRedaction, openRedaction, type Redaction } from '../../schemas/redaction.ts'
 import { settle } from '../../schemas/settlement.ts'
 import type { Head } from '../../schemas/statements.ts'
 import { parseLogSubject } from '../../schemas/subjects.ts'
@@ -27,6 +28,7 @@ import type {
   Receiver,
   Withdraw,
 } from './arrival.ts'
+import { type Bodies, bodiesForAll, type Opening, sealedFault } from './bodies.ts'
 import { erase, erasedPlaces } from './erasure.ts'
 import { freeze } from './forks.ts'
 import { behindClosing, readHeld } from './held-logs.ts'
@@ -36,12 +38,15 @@ import { type Quarantined, quarantine } from './quarantine.ts'
 import { noteRedaction } from './redactions.ts'
 import { recordAside, redactionAside, setAside } from './set-aside.ts'
 import type { LedgerTables } from './tables.ts'
+import { isOfThief } from './taking-back.ts'
 
 export function createReceiver(options: {
   readonly db: Kysely<LedgerTables>
   readonly membership: () => Membership
   /** null for a holder that keeps envelopes and reads no record: the hub */
   readonly effect: Effect | null
+  /** what it can read of restricted audiences; nothing without it */
+  readonly bodies?: Bodies
   /** the newest head that a log's origin has signed */
   readonly announced: (log: LogId) => Head | null
   /** needed where there is an effect */
@@ -49,7 +54,7 @@ export function createReceiver(options: {
   /** entries held here were declared lost by their origin: they stay, and what they did was taken back */
   readonly withdrawn?: (log: LogId, from: Position, count: { readonly entries: number; readonly keys: number }) => void
 }): Receiver {
-  const { db, membership, effect } = options
+  const { db, membership, effect, bodies = bodiesForAll } = options
 
   async function open(arrival: Arrival): Promise<Opened> {
     let token: OpenedToken | null = null
@@ -62,11 +67,16 @@ export function createReceiver(options: {
       }
       token = await openToken(arrival.kind, arrival.token, membership(), subject)
       if (token.claims === null) return { arrival, token, redaction: null, plain: null, content: null, error: null }
+      const { claims } = token
+      token = { ...token, refusal: token.refusal ?? sealedFault(claims) }
       const redaction = arrival.redaction === undefined ? null : await openRedaction(arrival.redaction, membership(), subject)
-      if (redaction !== null) checkAddressed(redaction, token.claims)
-      const plain = await openBytes(token.claims, arrival.body, arrival.encoding, redaction)
-      if (redaction !== null) checkRedaction(null, plain, redaction)
-      const content = effect === null || token.refusal !== null ? null : openRecords(token.claims, plain, redaction?.keys)
+      if (redaction !== null) checkAddressed(redaction, claims)
+      const plain = await openBytes(claims, arrival.body, arrival.encoding, redaction)
+      // What a restricted body says is judged when the opening of its epoch is at hand, by whoever can read it.
+      const restricted = isRestricted(claims.aud)
+      if (redaction !== null && !restricted) checkRedaction(null, plain, redaction)
+      const unread = effect === null || token.refusal !== null || restricted
+      const content = unread ? null : openRecords(claims, plain, redaction?.keys)
       return { arrival, token, redaction, plain, content, error: null }
     } catch (error) {
       if (isExchangeError(error)) return { arrival, token, error }
@@ -107,7 +117,9 @@ export function createReceiver(options: {
     try {
       const verdict = await db
         .transaction()
-        .execute(trx => erase(trx, { redaction, plain, encoding: arrival.encoding, body: arrival.body }, { effect, behind }))
+        .execute(trx =>
+          erase(trx, { redaction, plain, encoding: arrival.encoding, body: arrival.body }, { effect, bodies, behind }),
+        )
       if (verdict.kind === 'wait') return verdict
       return verdict.kind === 'known' ? { kind: 'duplicate', log } : { kind: 'erased', log, at: position, keys: verdict.keys }
     } catch (error) {
@@ -144,6 +156,7 @@ export function createReceiver(options: {
     const accepted: Accepted[] = []
     const aside: Quarantined[] = []
     const losses: Declared[] = []
+    const openings: Opening[] = []
     const refuse = (one: OpenedEntry | OpenedFault, error: ExchangeError): void => {
       outcomes.push({ kind: 'refused', error })
       aside.push(setAside(one, error))
@@ -163,24 +176,36 @@ export function createReceiver(options: {
       else if (verdict.kind === 'gap') outcomes.push({ kind: 'gap', log, missing: verdict.missing })
       else if (verdict.kind === 'frozen')
         refuse(one, new ExchangeError('LOG_FROZEN', `${formatLogId(log)}: its origin has signed two histories`))
+      else if (
+        verdict.kind === 'fork' &&
+        (await isOfThief(trx, state.id, membership().members.get(log.origin), { log, position: entry, kid: one.token.kid }))
+      )
+        refuse(
+          one,
+          new ExchangeError('KEY_OUT_OF_RANGE', `${formatLogId(log)}: its key was stolen, and its origin stands by another entry`),
+        )
       else if (verdict.kind === 'fork') {
         await freeze(trx, state.id, verdict)
         outcomes.push({ kind: 'forked', log, reason: verdict.reason })
         aside.push(setAside(one, new ExchangeError('LOG_FORK', verdict.reason)))
       } else {
-        const refusal = one.token.refusal ?? one.content?.refusal ?? null
+        if (one.token.claims === null) openings.push({ logId: state.id, epoch: entry.epoch, token: one.arrival.token })
+        const sealed = await unseal(trx, state.id, one, openings)
+        const content = sealed?.content ?? one.content
+        const refusal = one.token.refusal ?? content?.refusal ?? null
         entries.push(newEntry(one, state.id, refusal))
         if (one.redaction !== null) redacted.push({ logId: state.id, redaction: one.redaction })
         const lost = lossOf(entry)
         if (lost !== null) losses.push({ state, token: one.token, lost })
         if (refusal !== null) aside.push(setAside(one, refusal))
-        else if (one.content !== null && effect !== null) accepted.push({ logId: state.id, token: one.token, content: one.content })
+        else if (content !== null && effect !== null)
+          accepted.push({ logId: state.id, token: one.token, content, plain: sealed?.plain ?? null })
         outcomes.push({
           kind: 'accepted',
           log,
           head: entry,
-          records: one.content?.records.length ?? 0,
-          refused: one.content?.refused.length ?? 0,
+          records: content?.records.length ?? 0,
+          refused: content?.refused.length ?? 0,
           refusal,
         })
       }
@@ -197,6 +222,22 @@ export function createReceiver(options: {
     await quarantine(trx, await withhold(trx, aside))
     for (const one of losses) await withdraw(trx, one)
     return outcomes
+  }
+
+  /** The records of a restricted body, null where there are none for this holder. */
+  async function unseal(trx: Transaction<LedgerTables>, logId: number, one: OpenedEntry, openings: readonly Opening[]) {
+    const { token, redaction, plain } = one
+    if (effect === null || token.claims === null || plain === null || token.refusal !== null) return null
+    if (!isRestricted(token.log.audience)) return null
+    const read = await bodies.records(trx, logId, token.claims, plain, redaction, openings)
+    if (read?.plain == null || redaction === null) return read
+    try {
+      checkRedactedBatch(null, read.plain, redaction.keys)
+      return read
+    } catch (error) {
+      if (!isExchangeError(error)) throw error
+      return { plain: null, content: { records: [], json: null, refused: [], erased: [], refusal: error } }
+    }
   }
 
   /** After everything else of the group: what is left of the log decides, whatever order it came in. */

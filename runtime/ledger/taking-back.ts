@@ -5,11 +5,9 @@
  * on from there, and a freeze that rests on a statement of the thief is lifted: it was no fork of the origin.
  */
 import { type Kysely, sql, type Transaction } from 'kysely'
-import { formatEnvelopeFile } from '../../schemas/bundle.ts'
-import { isExchangeError } from '../../schemas/errors.ts'
+import { formatEnvelopeFile, tokenKindOf } from '../../schemas/bundle.ts'
 import { comparePositions, formatLogId, formatPosition, type LogId, type Position } from '../../schemas/log.ts'
 import { affectedEntries, isTheft, type Member, type SignedEntry } from '../../schemas/membership.ts'
-import { openStatement } from '../../schemas/proof.ts'
 import { parseToken } from '../../schemas/tokens.ts'
 import type { MembershipSource } from '../membership/keeper.ts'
 import { readForks } from './forks.ts'
@@ -95,7 +93,7 @@ async function cut(
   else
     await sql`
       UPDATE log SET (epoch, seq, digest, issued_at) = (
-        SELECT coalesce(max(e.epoch), base_epoch), coalesce(max(e.seq), base_seq), coalesce(max(e.digest), base_digest), NULL FROM (
+        SELECT coalesce(max(e.epoch), base_epoch), coalesce(max(e.seq), base_seq), coalesce(max(e.digest), base_digest), NULL::timestamptz FROM (
           SELECT epoch, seq, digest FROM envelope WHERE log_id = ${id}::int ORDER BY envelope.epoch DESC, envelope.seq DESC LIMIT 1
         ) e
       ) WHERE id = ${id}::int`.execute(trx)
@@ -117,36 +115,56 @@ export async function takeBack(db: Kysely<LedgerTables>, member: Member, withdra
   return taken
 }
 
-/** Lifts the freeze of logs whose proof rests on a stolen key: the chain held is the one that the origin closed that key with. */
-async function thaw(db: Kysely<LedgerTables>, source: MembershipSource): Promise<LogId[]> {
-  const membership = source.membership()
+/** Where a statement stands in a log: its own position, or the one that a head names. Signatures are not this function's matter. */
+function positionIn(token: string, log: LogId): { readonly kid: string; readonly at: Position | null } {
+  const kind = tokenKindOf(token)
+  if (kind !== 'envelope' && kind !== 'epoch' && kind !== 'head') return { kid: '', at: null }
+  const { kid, claims } = parseToken(token, kind)
+  const { ep, seq = 0, logs = [] } = claims as { ep?: number; seq?: number; logs?: { ds: string; ep: number; seq: number }[] }
+  const named = kind === 'head' ? logs.find(one => one.ds === log.dataset) : ep === undefined ? undefined : { ep, seq }
+  return { kid, at: named === undefined ? null : { epoch: named.ep, seq: named.seq } }
+}
+
+/**
+ * Lifts the freeze of logs whose proof rests on a stolen key. Where the closing is held, the chain here is the owner's. Where it is
+ * not reached yet, nobody can tell from here which of the two histories leads to it: the log goes back to before they part, and what
+ * the origin, the hub and the others hold is asked for again.
+ */
+async function thaw(db: Kysely<LedgerTables>, source: MembershipSource, withdraw: Withdraw | null): Promise<LogId[]> {
+  const { members } = source.membership()
   const thawed: LogId[] = []
   for (const { log, statements } of await readForks(db)) {
-    const member = membership.members.get(log.origin)
-    const state = (await readLogs(db)).find(one => formatLogId(one.log) === formatLogId(log))
-    if (member === undefined || state === undefined) continue
-    const closings = member.keys.flatMap(key => (key.stolen ? (key.closings?.get(formatLogId(log)) ?? []) : []))
-    const held = await entriesAt(
-      db,
-      closings.map(at => ({ logId: state.id, at })),
-    )
-    const digestAt = (at: Position) => held.get(`${state.id}@${formatPosition(at)}`)?.digest ?? null
-    // A statement that does not open any more is one that the stolen key signed past its closing.
-    const outcome = await Promise.all(
-      statements.map(token =>
-        openStatement(token, membership).then(
-          () => null,
-          (error: unknown) => error,
-        ),
-      ),
-    )
-    const stolen = outcome.some(error => isExchangeError(error) && error.code === 'KEY_OUT_OF_RANGE')
-    const kid = member.keys.find(key => key.stolen && isTheft(member, { log, position: START, kid: key.kid }, digestAt))?.kid
-    if (!stolen || kid === undefined) continue
-    await db.deleteFrom('fork').where('log_id', '=', state.id).execute()
-    thawed.push(log)
+    const member = members.get(log.origin)
+    const said = statements.map(token => positionIn(token, log))
+    const key = member?.keys.find(one => one.stolen && said.some(({ kid }) => kid === one.kid))
+    const closing = key?.closings?.get(formatLogId(log))
+    if (member === undefined || key === undefined || closing === undefined) continue
+    const done = await db.transaction().execute(async trx => {
+      const state = (await lockLogs(trx, [log])).get(formatLogId(log))
+      if (state?.head == null) return false
+      const held = (await entriesAt(trx, [{ logId: state.id, at: closing }])).get(`${state.id}@${formatPosition(closing)}`)
+      if (held === undefined ? comparePositions(state.head, closing) >= 0 : held.digest !== closing.digest) return false
+      const [parting] = said.flatMap(({ at }) => at ?? []).sort(comparePositions)
+      if (held === undefined && parting !== undefined) await cut(trx, member, state, parting, withdraw)
+      await trx.deleteFrom('fork').where('log_id', '=', state.id).execute()
+      return true
+    })
+    if (done) thawed.push(log)
   }
   return thawed
+}
+
+/** Whether what contradicts the chain held here is a thief's: then it is refused, and the log goes on. */
+export async function isOfThief(
+  trx: Transaction<LedgerTables>,
+  logId: number,
+  member: Member | undefined,
+  entry: SignedEntry,
+): Promise<boolean> {
+  const closing = member?.keys.find(key => key.kid === entry.kid && key.stolen)?.closings?.get(formatLogId(entry.log))
+  if (member === undefined || closing === undefined) return false
+  const held = await entriesAt(trx, [{ logId, at: closing }])
+  return isTheft(member, entry, at => held.get(`${logId}@${formatPosition(at)}`)?.digest ?? null)
 }
 
 export type TakingBackEvents = {
@@ -168,7 +186,7 @@ export function startTakingBack(options: {
   async function work(): Promise<void> {
     for (const member of source.membership().members.values())
       for (const taken of await takeBack(db, member, options.withdraw)) events.takenBack(taken)
-    for (const log of await thaw(db, source)) events.thawed(log)
+    for (const log of await thaw(db, source, options.withdraw)) events.thawed(log)
   }
   let working: Promise<void> = Promise.resolve()
   const again = (): void => {

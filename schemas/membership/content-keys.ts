@@ -30,6 +30,8 @@ export function readersChangedAt(membership: Membership, origin: string, audienc
   const concerned = new Set([...seats.map(seat => seat.code), ...readersOf(membership, origin, audience).map(({ code }) => code)])
   const restricted = audience.startsWith('node-') ? audience.slice('node-'.length) : null
   if (restricted !== null) concerned.add(restricted)
+  if (audience === 'national')
+    for (const { code, kind } of membership.members.values()) if (kind === 'national') concerned.add(code)
   const members = [...membership.members.values()].filter(({ code }) => concerned.has(code))
   return Math.max(
     0,
