@@ -24,7 +24,7 @@ import type { Logger } from '../runtime/log.ts'
 import { keepFollowers } from '../runtime/membership/followers.ts'
 import { followingSigner } from '../runtime/membership/keyring.ts'
 import type { MembershipTables } from '../runtime/membership/tables.ts'
-import { connectBroker, readBrokerCa } from '../runtime/nats.ts'
+import { BROKER_PATIENCE_MS, connectBroker, readBrokerCa } from '../runtime/nats.ts'
 import { openStore } from '../runtime/store.ts'
 import { ALL_HEADS } from '../schemas/subjects.ts'
 import type { HubConfig } from './config.ts'
@@ -85,7 +85,9 @@ export async function startHub(
       ? null
       : undo.use(await keepClaims({ url: config.natsUrl, ca, authority, members: () => brokerMembers(membership()), failed }))
   const credentials = await readHubCredentials(config.brokerCredentialsFile, authority)
-  const broker = undo.use(await connectBroker({ url: config.natsUrl, program: HUB_READER, credentials, ca }))
+  const broker = undo.use(
+    await connectBroker({ url: config.natsUrl, program: HUB_READER, credentials, ca, patienceMs: BROKER_PATIENCE_MS }),
+  )
   const maxBytes = config.streamMaxBytes
   const streams = undo.use(keepStreams({ broker, membership, replicas: Number(config.streamReplicas), maxBytes, events }))
   const closing = new Set<string>()
@@ -122,7 +124,7 @@ export async function startHub(
     startRepairer({ broker, db, own: HUB_READER, membership, receiver, heads: () => heads, events, settled }),
   )
   undo.use(startEraser({ broker, db, own: HUB_READER, membership, receiver, heads: () => heads, events }))
-  undo.use(startTakingBack({ db, source, withdraw: null, events }))
+  undo.use(startTakingBack({ db, source, own: null, withdraw: null, events }))
   undo.use(startProofs({ broker, db, own: HUB_READER, membership, events }))
   undo.use(
     startRootJudge({

@@ -24,7 +24,7 @@ import type { Logger } from '../runtime/log.ts'
 import { keepFollowers } from '../runtime/membership/followers.ts'
 import { followingSigner } from '../runtime/membership/keyring.ts'
 import { hearingOfLaterMembership, type MembershipRoad, startMembershipRoad } from '../runtime/membership/road.ts'
-import { connectBroker, readBrokerCa } from '../runtime/nats.ts'
+import { BROKER_PATIENCE_MS, connectBroker, readBrokerCa } from '../runtime/nats.ts'
 import { openStore } from '../runtime/store.ts'
 import { ExchangeError } from '../schemas/errors.ts'
 import { audiencesRead, memberOf } from '../schemas/membership.ts'
@@ -102,7 +102,9 @@ export async function startNode(
   const credentials =
     ownMembership.brokerCredentialsFile === undefined ? null : await readBrokerCredentials(ownMembership.brokerCredentialsFile)
   const ca = await readBrokerCa(ownMembership.brokerCaFile)
-  const broker = undo.use(await connectBroker({ url: config.natsUrl, program: own, credentials, ca }))
+  const broker = undo.use(
+    await connectBroker({ url: config.natsUrl, program: own, credentials, ca, patienceMs: BROKER_PATIENCE_MS }),
+  )
   const failed = (error: unknown): void => events.failed(own, error)
   const { log } = ownMembership
   if (log !== null) road = undo.use(startMembershipRoad({ broker, own, keeper: log.keeper, failed }))
@@ -208,7 +210,7 @@ export async function startNode(
     },
   })
   const eraser = undo.use(startEraser({ broker, db: ledger, own, membership, receiver, heads, events }))
-  undo.use(startTakingBack({ db: ledger, source, withdraw, events }))
+  undo.use(startTakingBack({ db: ledger, source, own, withdraw, events }))
   undo.use(startProofs({ broker, db: ledger, own, membership, events }))
   undo.use(answerRedactions({ broker, db: ledger, membership, own, failed: error => events.failed(own, error) }))
   // A node that was restored from an old backup erases again what it had erased before others did.

@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect, jwtAuthenticator, type MsgHdrs, type NatsConnection, nanos } from '@nats-io/transport-node'
 import { ExchangeError } from '../schemas/errors.ts'
@@ -48,7 +49,7 @@ const tlsOf = (url: string, ca: string | null): object => {
   return { tls: { ...(ca === null ? {} : { ca }), ...(isIP(hostname) === 0 ? {} : { host: hostname }), minVersion: 'TLSv1.3' } }
 }
 
-/** @throws BROKER_UNAVAILABLE when the first connection does not come about within `timeoutMs` */
+/** @throws BROKER_UNAVAILABLE when the first connection does not come about within `timeoutMs`, tried again for `patienceMs` */
 export async function connectBroker(options: {
   readonly url: string
   /** `hub` or a member's code */
@@ -58,26 +59,30 @@ export async function connectBroker(options: {
   /** certificates that the broker's must lead to, PEM; without it those of the system */
   readonly ca?: string | null
   readonly timeoutMs?: number
+  /** how long a first connection that fails is tried again; once unless said */
+  readonly patienceMs?: number
 }): Promise<Broker> {
   const { credentials } = options
-  const connection = await connect({
-    servers: options.url,
-    name: `hutong-${options.program}`,
-    inboxPrefix: inboxPrefix(options.program),
-    maxReconnectAttempts: -1,
-    // A broker that lost its store knows nobody until the hub has told it again.
-    ignoreAuthErrorAbort: true,
-    reconnectTimeWait: 250,
-    reconnectJitter: 500,
-    pingInterval: 10_000,
-    maxPingOut: 2,
-    timeout: options.timeoutMs ?? 10_000,
-    ignoreClusterUpdates: false,
-    ...tlsOf(options.url, options.ca ?? null),
-    ...(credentials === null
-      ? {}
-      : { authenticator: (nonce?: string) => proof(typeof credentials === 'function' ? credentials() : credentials)(nonce) }),
-  }).catch(cause => {
+  const dial = () =>
+    connect({
+      servers: options.url,
+      name: `hutong-${options.program}`,
+      inboxPrefix: inboxPrefix(options.program),
+      maxReconnectAttempts: -1,
+      // A broker that lost its store knows nobody until the hub has told it again.
+      ignoreAuthErrorAbort: true,
+      reconnectTimeWait: 250,
+      reconnectJitter: 500,
+      pingInterval: 10_000,
+      maxPingOut: 2,
+      timeout: options.timeoutMs ?? 10_000,
+      ignoreClusterUpdates: false,
+      ...tlsOf(options.url, options.ca ?? null),
+      ...(credentials === null
+        ? {}
+        : { authenticator: (nonce?: string) => proof(typeof credentials === 'function' ? credentials() : credentials)(nonce) }),
+    })
+  const connection = await dialPatiently(dial, options.patienceMs ?? 0).catch(cause => {
     throw new ExchangeError(
       'BROKER_UNAVAILABLE',
       `expected a broker that admits ${options.program} at ${new URL(options.url).host}`,
@@ -102,6 +107,23 @@ export async function connectBroker(options: {
       if (!connection.isClosed()) await connection.close()
       await watching
     },
+  }
+}
+
+/** what a program grants its broker at its start, before it says that it cannot be had */
+export const BROKER_PATIENCE_MS = 60_000
+const AGAIN_MS = 500
+
+/** A program that starts while its broker starts too, or behind a bad line, waits for it. */
+async function dialPatiently(dial: () => Promise<NatsConnection>, patienceMs: number): Promise<NatsConnection> {
+  const until = performance.now() + patienceMs
+  for (;;) {
+    try {
+      return await dial()
+    } catch (error) {
+      if (performance.now() >= until) throw error
+      await delay(AGAIN_MS)
+    }
   }
 }
 

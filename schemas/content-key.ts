@@ -80,6 +80,20 @@ export function encryptBody(contentKey: Uint8Array, fed: string, log: LogId, at:
   return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()])
 }
 
+/** What the form of an entry alone shows, to every holder alike: a restricted body that was not encrypted. */
+export const sealedFault = ({
+  iss,
+  aud,
+  pdg,
+}: {
+  readonly iss: string
+  readonly aud: string
+  readonly pdg?: Digest
+}): ExchangeError | null =>
+  isRestricted(aud) && pdg === undefined
+    ? new ExchangeError('BODY_UNREADABLE', `${iss}: expected an encrypted body and the digest of its plain text for ${aud}`)
+    : null
+
 type Sealed = { readonly fed: string; readonly iss: string; readonly aud: string; readonly ds: string; readonly ep: number } & {
   readonly seq: number
 }

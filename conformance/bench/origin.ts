@@ -9,15 +9,16 @@ import { join } from 'node:path'
 import { readConfig } from '../../node/config.ts'
 import { createEvents } from '../../node/events.ts'
 import { startAnnouncer } from '../../node/ledger/announcer.ts'
+import { createEpochKeys } from '../../node/ledger/epoch-keys.ts'
 import { openMark } from '../../node/ledger/mark.ts'
 import { type Publisher, startPublisher } from '../../node/ledger/publisher.ts'
-import { createEpochKeys } from '../../node/ledger/epoch-keys.ts'
 import { createSealer } from '../../node/ledger/sealer.ts'
 import { startSnapshotter } from '../../node/ledger/snapshotter.ts'
 import { NODE_MIGRATIONS } from '../../node/migrations/migrations.ts'
 import type { NodeTables } from '../../node/tables.ts'
 import { readBrokerCredentials } from '../../runtime/broker/credentials.ts'
 import { readKeyFile, signerOf } from '../../runtime/keys/key-file.ts'
+import { bodiesForAll } from '../../runtime/ledger/bodies.ts'
 import { createDoubts } from '../../runtime/ledger/doubts.ts'
 import { answerSnapshots } from '../../runtime/ledger/snapshot-questions.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
@@ -78,6 +79,7 @@ await using sealer = createSealer({
   origin: own,
   signer,
   membership,
+  epochKeys: createEpochKeys(bodiesForAll),
   clock,
   // a federation that has just been founded: nobody holds more of this log than its origin
   restoration: { done: Promise.resolve(), trouble: () => null },

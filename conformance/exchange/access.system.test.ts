@@ -78,6 +78,7 @@ const PROBES: readonly Probe[] = [
         get('proof.read', at, '/v1/forks'),
         get('envelope.read', at, LOG, { dataset: 'entity' }),
         get('envelope.read', at, `${LOG}/1/1`, { dataset: 'entity' }),
+        get('envelope.read', at, LOG.replace('envelopes', 'redactions'), { dataset: 'entity' }),
         get('quarantine.read', at, '/v1/quarantine'),
         get('client.read', at, '/v1/access/clients'),
         get('audit.read', at, '/v1/audit?limit=1'),
@@ -89,6 +90,7 @@ const PROBES: readonly Probe[] = [
       ] satisfies Probe[],
   ),
   get('member.read', 'hub', '/v1/members'),
+  { operation: 'ledger.reopen', at: NODE, call: ['POST', '/v1/ledger/reopening', { dataset: 'entity' }] },
   { operation: 'mapping.add', at: NODE, call: ['POST', '/v1/mappings', 'x: [', 'application/yaml'] },
   { operation: 'record.ingest', at: NODE, call: ['POST', '/v1/ingest/none', '', 'application/octet-stream'] },
   {

@@ -109,6 +109,7 @@ async function takeBack(withdraw: typeof withdrawRecords | null = withdrawRecord
   await startTakingBack({
     db: ledger(),
     source,
+    own: '520000',
     withdraw,
     events: {
       takenBack: ({ from, entries }) => said.push(`${entries} from ${from.epoch}.${from.seq}`),

@@ -6,6 +6,7 @@ import {
   AckPolicy,
   DeliverPolicy,
   DiscardPolicy,
+  JetStreamApiError,
   type JetStreamManager,
   RetentionPolicy,
   StorageType,
@@ -26,6 +27,8 @@ import {
 import type { HubEvents } from '../events.ts'
 
 const CHECK_MS = 5000
+/** the broker's number for a consumer of that name with another configuration */
+const CONSUMER_EXISTS = 10_148
 const KEEP_DAYS = 7
 /** a body of 768 KiB and its headers */
 const MESSAGE_BYTES = 800 * 1024
@@ -94,13 +97,18 @@ export function keepStreams(options: {
     filters: string[],
     ackWaitS = ACK_WAIT_S,
   ): Promise<void> {
-    await manager.consumers.add(streamName(origin), {
+    const config = {
       durable_name: consumerName(reader),
       ack_policy: AckPolicy.Explicit,
       ack_wait: seconds(ackWaitS),
       deliver_policy: DeliverPolicy.All,
       max_ack_pending: UNACKNOWLEDGED,
       filter_subjects: filters,
+    }
+    // Whoever joins or leaves an alliance reads on from where it stands, by another filter.
+    await manager.consumers.add(streamName(origin), config).catch((error: unknown) => {
+      if (!(error instanceof JetStreamApiError) || error.code !== CONSUMER_EXISTS) throw error
+      return manager.consumers.update(streamName(origin), config.durable_name, { filter_subjects: filters })
     })
   }
 

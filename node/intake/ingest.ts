@@ -42,6 +42,8 @@ export async function ingest(
     /** of the mapping, as it is stored here */
     readonly mappingDigest: string | null
     readonly admission: Admission
+    /** null: that of each dataset */
+    readonly audience: string | null
   },
 ): Promise<IngestSum> {
   const { sealer, db, origin } = options
@@ -59,7 +61,7 @@ export async function ingest(
   function refuse(row: MappedRow, fault: RowFault): void {
     sum.refused += 1
     if (sum.refusals.length < SHOWN_REFUSALS) sum.refusals.push({ ...fault, line: row.location.line, item: row.location.item })
-    aside.push(rowAside(origin, row, fault, reading))
+    aside.push(rowAside(origin, row, fault, reading, options.audience))
   }
 
   async function flush(dataset: OpenDatasetName): Promise<void> {
@@ -75,7 +77,7 @@ export async function ingest(
       if (conflict !== undefined) refuse(row, faultOf(conflict))
     }
     if (rows.length === 0) return
-    const audience = DATASETS.find(one => one.name === dataset)?.audience ?? 'all'
+    const audience = options.audience ?? DATASETS.find(one => one.name === dataset)?.audience ?? 'all'
     const items = rows.map(row => ({
       candidate: row.candidate,
       parent: row.parent,
@@ -156,10 +158,18 @@ export function faultOf(error: ExchangeError): RowFault {
   }
 }
 
-const rowAside = (origin: string, row: MappedRow, fault: RowFault, reading: Omit<Reading, 'heading'>): Quarantined => ({
+const rowAside = (
+  origin: string,
+  row: MappedRow,
+  fault: RowFault,
+  reading: Omit<Reading, 'heading'>,
+  audience: string | null,
+): Quarantined => ({
   kind: 'row',
   origin,
   dataset: row.dataset,
+  // Released, it goes to whom it was meant for and to nobody else.
+  audience,
   key: row.kind === 'record' ? row.candidate.key : null,
   place: row.location.item === null ? row.location.file : `${row.location.file} ${row.location.item}`,
   line: row.location.line,

@@ -20,9 +20,10 @@ import { mappingOf, storeMapping } from './mappings.ts'
 import type { IntakeTables } from './tables.ts'
 
 const MAPPING_BYTES = 256 * 1024
+const AUDIENCE = '^(all|national|alliance-[a-z0-9][a-z0-9-]{0,30}|node-[0-9]{6})$'
 const DIGEST = '^sha-256:[A-Za-z0-9_-]{43}$'
 
-type IngestQuery = { platform?: string; file?: string; mapping?: string }
+type IngestQuery = { platform?: string; file?: string; mapping?: string; audience?: string }
 
 export function addIntakeRoutes(
   server: FastifyInstance,
@@ -72,6 +73,7 @@ export function addIntakeRoutes(
             platform: { type: 'string', pattern: '^[0-9A-Za-z-]{1,32}$' },
             file: { type: 'string', maxLength: 255 },
             mapping: { type: 'string', pattern: DIGEST },
+            audience: { type: 'string', pattern: AUDIENCE },
           },
         },
       },
@@ -89,6 +91,7 @@ export function addIntakeRoutes(
           ...read,
           admission: admissionOf(request.subject, options),
           mappingDigest: query.mapping ?? null,
+          audience: query.audience ?? null,
           origin,
           sealer,
           db: db.$pickTables<keyof LedgerTables>(),

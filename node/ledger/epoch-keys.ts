@@ -38,7 +38,10 @@ const PAST_EPOCHS = 64
 export function createEpochKeys(bodies: Bodies): EpochKeys {
   function readers(log: LogId, membership: Membership): Reader[] {
     if (!mayAddress(membership, memberOf(membership, log.origin), log.audience))
-      throw new ExchangeError('AUDIENCE_NOT_ALLOWED', `${log.origin}: expected an audience that it may address, got ${log.audience}`)
+      throw new ExchangeError(
+        'AUDIENCE_NOT_ALLOWED',
+        `${log.origin}: expected an audience that it may address, got ${log.audience}`,
+      )
     const keys = new Map(wrappingKeys(membership, log.origin, log.audience).map(({ code, jwk }) => [code, jwk]))
     const all = readersOf(membership, log.origin, log.audience).map(({ code }) => code)
     const without = all.filter(code => !keys.has(code))

@@ -54,12 +54,6 @@ const KEPT_KEYS = 512
 
 const unreadable = (reason: string): ExchangeError => new ExchangeError('BODY_UNREADABLE', reason)
 
-/** What the form of an entry alone shows, to every holder alike: a restricted body that was not encrypted. */
-export const sealedFault = (claims: EnvelopeClaims): ExchangeError | null =>
-  isRestricted(claims.aud) && claims.pdg === undefined
-    ? unreadable(`${claims.iss}: expected an encrypted body and the digest of its plain text for ${claims.aud}`)
-    : null
-
 export function createBodies(keys: UnwrappingKeys): Bodies {
   const kept = new Map<string, Uint8Array>()
 

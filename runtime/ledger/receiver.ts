@@ -4,13 +4,13 @@
  * what became of each. An entry is acknowledged only after that transaction, so a crash at any instant loses and doubles nothing.
  */
 import type { Kysely, Transaction } from 'kysely'
-import { isRestricted } from '../../schemas/content-key.ts'
+import { isRestricted, sealedFault } from '../../schemas/content-key.ts'
 import { ExchangeError, isExchangeError } from '../../schemas/errors.ts'
 import { LIMITS } from '../../schemas/limits.ts'
 import { comparePositions, formatLogId, type LogHead, type LogId, type Position } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
 import { isTransient, type OpenedToken, openBytes, openRecords, openToken, type RefusedRecord } from '../../schemas/opening.ts'
-import { checkAddressed, checkRedactedBatch, checkRedaction, openRedaction, type Redaction } from '../../schemas/redaction.ts'
+import { checkAddressed, checkRedaction, openRedaction, type Redaction } from '../../schemas/redaction.ts'
 import { settle } from '../../schemas/settlement.ts'
 import type { Head } from '../../schemas/statements.ts'
 import { parseLogSubject } from '../../schemas/subjects.ts'
@@ -28,7 +28,7 @@ import type {
   Receiver,
   Withdraw,
 } from './arrival.ts'
-import { type Bodies, bodiesForAll, type Opening, sealedFault } from './bodies.ts'
+import { type Bodies, bodiesForAll, type Opening } from './bodies.ts'
 import { erase, erasedPlaces } from './erasure.ts'
 import { freeze } from './forks.ts'
 import { behindClosing, readHeld } from './held-logs.ts'
@@ -39,6 +39,7 @@ import { noteRedaction } from './redactions.ts'
 import { recordAside, redactionAside, setAside } from './set-aside.ts'
 import type { LedgerTables } from './tables.ts'
 import { isOfThief } from './taking-back.ts'
+import { readEarlier, unseal } from './unsealing.ts'
 
 export function createReceiver(options: {
   readonly db: Kysely<LedgerTables>
@@ -156,7 +157,7 @@ export function createReceiver(options: {
     const accepted: Accepted[] = []
     const aside: Quarantined[] = []
     const losses: Declared[] = []
-    const openings: Opening[] = []
+    const openings: (Opening & { readonly log: LogId })[] = []
     const refuse = (one: OpenedEntry | OpenedFault, error: ExchangeError): void => {
       outcomes.push({ kind: 'refused', error })
       aside.push(setAside(one, error))
@@ -189,8 +190,8 @@ export function createReceiver(options: {
         outcomes.push({ kind: 'forked', log, reason: verdict.reason })
         aside.push(setAside(one, new ExchangeError('LOG_FORK', verdict.reason)))
       } else {
-        if (one.token.claims === null) openings.push({ logId: state.id, epoch: entry.epoch, token: one.arrival.token })
-        const sealed = await unseal(trx, state.id, one, openings)
+        if (one.token.claims === null) openings.push({ logId: state.id, log, epoch: entry.epoch, token: one.arrival.token })
+        const sealed = effect === null ? null : await unseal(trx, bodies, state.id, one, openings)
         const content = sealed?.content ?? one.content
         const refusal = one.token.refusal ?? content?.refusal ?? null
         entries.push(newEntry(one, state.id, refusal))
@@ -219,25 +220,10 @@ export function createReceiver(options: {
     for (const one of accepted) {
       for (const refused of [...one.content.refused, ...(unstorable.get(one) ?? [])]) aside.push(recordAside(one, refused, opened))
     }
+    if (effect !== null) for (const one of openings) aside.push(...(await readEarlier(trx, bodies, effect, one, careful)))
     await quarantine(trx, await withhold(trx, aside))
     for (const one of losses) await withdraw(trx, one)
     return outcomes
-  }
-
-  /** The records of a restricted body, null where there are none for this holder. */
-  async function unseal(trx: Transaction<LedgerTables>, logId: number, one: OpenedEntry, openings: readonly Opening[]) {
-    const { token, redaction, plain } = one
-    if (effect === null || token.claims === null || plain === null || token.refusal !== null) return null
-    if (!isRestricted(token.log.audience)) return null
-    const read = await bodies.records(trx, logId, token.claims, plain, redaction, openings)
-    if (read?.plain == null || redaction === null) return read
-    try {
-      checkRedactedBatch(null, read.plain, redaction.keys)
-      return read
-    } catch (error) {
-      if (!isExchangeError(error)) throw error
-      return { plain: null, content: { records: [], json: null, refused: [], erased: [], refusal: error } }
-    }
   }
 
   /** After everything else of the group: what is left of the log decides, whatever order it came in. */

@@ -1,6 +1,6 @@
 /**
  * What hub and node both show of their ledger: where every log stands here, single envelopes as files that verify anywhere, ranges
- * as bundles, and the quarantine. Bodies of restricted audiences are given to nobody here yet.
+ * as bundles, and the quarantine. Bodies of restricted audiences are given as ciphertext only.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Kysely } from 'kysely'
@@ -11,10 +11,12 @@ import {
   formatBundleEntry,
   formatEnvelopeFile,
 } from '../../schemas/bundle.ts'
+import { isRestricted } from '../../schemas/content-key.ts'
 import { decodeBody } from '../../schemas/encoding.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import { LIMITS } from '../../schemas/limits.ts'
 import { formatLogId, formatPosition, type LogId } from '../../schemas/log.ts'
+import { parseToken } from '../../schemas/tokens.ts'
 import type { Asked } from '../http/access/guard.ts'
 import type { Doubt, Doubts } from './doubts.ts'
 import { readConvictions, readForks } from './forks.ts'
@@ -103,12 +105,22 @@ export function addLedgerRoutes(
   async function findLog(log: LogId): Promise<number> {
     const state = await readLog(db, log)
     if (state === null) throw new ExchangeError('LOG_UNKNOWN', `expected a log held here, got ${formatLogId(log)}`)
-    if (log.audience !== 'all')
-      throw new ExchangeError('AUDIENCE_NOT_ALLOWED', 'bodies of restricted audiences are not given out here')
     return state.id
   }
 
-  const plain = async (entry: StoredEntry): Promise<BundleEntry> => ({
+  /** What its origin did not encrypt for a restricted audience is not made readable by an export. */
+  function checkSealed(kind: 'envelope' | 'redaction', token: string): void {
+    const { aud, pdg } = parseToken(token, kind).claims as { readonly aud: string; readonly pdg?: string }
+    if (isRestricted(aud) && pdg === undefined)
+      throw new ExchangeError('AUDIENCE_NOT_ALLOWED', `expected an encrypted body, as everything for ${aud} is`)
+  }
+
+  const plain = async (entry: StoredEntry): Promise<BundleEntry> => {
+    if (entry.body !== null) checkSealed('envelope', entry.token)
+    if (entry.redaction != null) checkSealed('redaction', entry.redaction)
+    return plainly(entry)
+  }
+  const plainly = async (entry: StoredEntry): Promise<BundleEntry> => ({
     token: entry.token,
     ...(entry.redaction == null ? {} : { redaction: entry.redaction }),
     body: entry.body === null ? new Uint8Array() : await decodeBody(entry.body, entry.encoding),
@@ -200,6 +212,7 @@ export function addLedgerRoutes(
       const parts: Buffer[] = []
       let bytes = 0
       for (const entry of await readRedactions(db, await findLog(params), cursor, LIMITS.rangeEnvelopes)) {
+        checkSealed('redaction', entry.redaction)
         const part = formatBundleEntry({ token: entry.redaction, body: await decodeBody(entry.body, entry.encoding) })
         bytes += part.length
         if (parts.length > 0 && bytes > LIMITS.rangeBytes) break

@@ -179,13 +179,15 @@ export type TakingBackEvents = {
 export function startTakingBack(options: {
   readonly db: Kysely<LedgerTables>
   readonly source: MembershipSource
+  /** a node's code: its own logs are its own word, and stay as it sealed them until it may speak again; null at the hub */
+  readonly own: string | null
   readonly withdraw: Withdraw | null
   readonly events: TakingBackEvents
 }): AsyncDisposable {
   const { db, source, events } = options
   async function work(): Promise<void> {
     for (const member of source.membership().members.values())
-      for (const taken of await takeBack(db, member, options.withdraw)) events.takenBack(taken)
+      if (member.code !== options.own) for (const taken of await takeBack(db, member, options.withdraw)) events.takenBack(taken)
     for (const log of await thaw(db, source, options.withdraw)) events.thawed(log)
   }
   let working: Promise<void> = Promise.resolve()

@@ -4,6 +4,7 @@
  * meanwhile and memory stays bounded. What it finds is named by log, position and what was expected.
  */
 import { type Kysely, sql, type Transaction } from 'kysely'
+import { sealedFault } from '../../schemas/content-key.ts'
 import { tokenDigest } from '../../schemas/envelope.ts'
 import { type ExchangeError, isExchangeError } from '../../schemas/errors.ts'
 import type { EnvelopeClaims } from '../../schemas/generated/envelope.ts'
@@ -12,7 +13,7 @@ import type { Membership } from '../../schemas/membership.ts'
 import { type OpenedToken, openBytes, openToken } from '../../schemas/opening.ts'
 import { checkAddressed, checkRedactedBatch, openRedaction, type Redaction } from '../../schemas/redaction.ts'
 import { openReceipt } from '../../schemas/statements.ts'
-import { type Bodies, bodiesForAll, sealedFault } from './bodies.ts'
+import { type Bodies, bodiesForAll } from './bodies.ts'
 import { entriesAt, readLogs } from './ledger.ts'
 import { lossFaults } from './losses.ts'
 import type { LedgerTables } from './tables.ts'

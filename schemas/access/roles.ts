@@ -163,6 +163,7 @@ export const ROLES = [
       ['quarantine.release'],
       ['bundle.import'],
       ['ledger.verify'],
+      ['ledger.reopen'],
       ['membership.read'],
       ['membership.invite'],
       ['membership.approve'],
