@@ -52,7 +52,7 @@ const reads = async (at: string, number: number): Promise<boolean> => {
   const headers = { authorization: `Bearer ${token}` }
   return (await fetch(`${bed.node(at).url}/v1/entity/${codeOf(number)}`, { headers })).status === 200
 }
-const arrives = (at: string, number: number) => eventually(`${number} at ${at}`, () => reads(at, number), Boolean, 60_000)
+const arrives = (at: string, number: number) => eventually(`${number} at ${at}`, () => reads(at, number), Boolean, 100_000)
 const headAt = async (at: string) => (await readLog(at === 'hub' ? bed.hubDb : ledgerOf(at), LOG))?.head ?? null
 const holds = async (at: string) => {
   const own = await headAt(ORIGIN)
