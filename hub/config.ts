@@ -1,20 +1,49 @@
 /** The hub's settings: the only reader of its environment. */
 import { type Environment, readEnvironment, SETTING, type Settings } from '../runtime/environment.ts'
-import { BROKER_SETTINGS, DOOR_SETTINGS, GROUND_SETTINGS } from '../runtime/program-settings.ts'
+import { ACCESS_SETTINGS, BROKER_SETTINGS, DOOR_SETTINGS, GROUND_SETTINGS } from '../runtime/program-settings.ts'
 
 export const HUB_PREFIX = 'HUTONG_HUB_'
 
 export const HUB_SETTINGS = [
   ...GROUND_SETTINGS,
+  {
+    name: 'FOUNDING_FILE',
+    default: null,
+    parse: SETTING.file,
+    en: 'the founding entry that `hutong hub found` made; the membership log goes on from it',
+    zh: '`hutong hub found` 生成的创立条目；成员日志由此开始',
+  },
   { name: 'KEY_FILE', required: true, parse: SETTING.file, en: "the hub's private key, owner-only", zh: '枢纽私钥，仅属主可读' },
   ...BROKER_SETTINGS,
   {
-    name: 'OPERATOR_TOKEN_FILE',
+    name: 'BROKER_AUTHORITY_FILE',
     default: null,
     parse: SETTING.file,
-    en: 'the token that may bring bundles, verify and release here; without it all of that is refused',
-    zh: '允许导入文件、核验账本与解除隔离的令牌文件；未设置时一概拒绝',
+    en: "keys of the broker's operator and accounts, owner-only; with it the hub says who may do what there",
+    zh: '消息代理的运营者与账户密钥，仅属主可读；据此由枢纽授予各方权限',
   },
+  {
+    name: 'PUBLIC_URL',
+    default: null,
+    parse: SETTING.url('http', 'https'),
+    en: 'the address of this HTTP that join files name; the one listened on unless given',
+    zh: '加入文件中写明的本服务地址；默认取监听地址',
+  },
+  {
+    name: 'PUBLIC_NATS_URL',
+    default: null,
+    parse: SETTING.url('nats', 'tls'),
+    en: 'the address of the broker that join files name; NATS_URL unless given',
+    zh: '加入文件中写明的消息代理地址；默认取 NATS_URL',
+  },
+  {
+    name: 'STATEMENT_LIFETIME_MS',
+    default: '2592000000',
+    parse: SETTING.integer('MS', 10_000, 31_536_000_000),
+    en: 'how long a statement of the federation is good',
+    zh: '联盟声明的有效期',
+  },
+  ...ACCESS_SETTINGS,
   {
     name: 'DATA_DIR',
     default: '.hutong/hub',

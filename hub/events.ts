@@ -1,22 +1,26 @@
 /** What the hub reports, one function for each business event: a line in the log and a number for the metrics. */
 import type { Doubts } from '../runtime/ledger/doubts.ts'
 import type { LedgerEvents } from '../runtime/ledger/events.ts'
+import type { TakingBackEvents } from '../runtime/ledger/taking-back.ts'
 import type { Logger } from '../runtime/log.ts'
+import type { MembershipEvents } from '../runtime/membership/keeper.ts'
 import { meter } from '../runtime/telemetry.ts'
 import { isExchangeError } from '../schemas/errors.ts'
 import { formatLogId, formatPosition, type LogHead, type LogId, type Position } from '../schemas/log.ts'
 import type { SnapshotMark } from '../schemas/snapshot.ts'
 
-export type HubEvents = LedgerEvents & {
-  /** a snapshot is kept here, whole */
-  snapshotKept(log: LogId, mark: SnapshotMark): void
-  receipted(log: LogId, head: LogHead): void
-  /** entries held here were declared lost by their origin; they stay as evidence */
-  withdrawn(log: LogId, from: Position, count: { readonly entries: number }): void
-  streamsReady(origins: number): void
-  streamsFailed(error: unknown): void
-  headRefused(error: unknown, origin: string): void
-}
+export type HubEvents = LedgerEvents &
+  MembershipEvents &
+  TakingBackEvents & {
+    /** a snapshot is kept here, whole */
+    snapshotKept(log: LogId, mark: SnapshotMark): void
+    receipted(log: LogId, head: LogHead): void
+    /** entries held here were declared lost by their origin; they stay as evidence */
+    withdrawn(log: LogId, from: Position, count: { readonly entries: number }): void
+    streamsReady(origins: number): void
+    streamsFailed(error: unknown): void
+    headRefused(error: unknown, origin: string): void
+  }
 
 export function createEvents(logger: Logger, doubts: Doubts): HubEvents {
   const arrived = meter().createCounter('hutong.hub.envelopes', { description: 'entries that arrived, by outcome' })
@@ -83,6 +87,17 @@ export function createEvents(logger: Logger, doubts: Doubts): HubEvents {
       receipts.add(1, { origin: log.origin })
       logger.debug({ log: formatLogId(log), at: formatPosition(head) }, 'receipt signed')
     },
+    membershipMoved: (position, outcomes) => {
+      for (const { entry } of outcomes)
+        logger.info(
+          { act: entry.claims.act, about: 'code' in entry.claims ? entry.claims.code : null, position },
+          'entered into the membership log',
+        )
+    },
+    takenBack: ({ log, from, entries }) =>
+      logger.warn({ log: formatLogId(log), from: formatPosition(from), entries }, 'entries beyond a closing were set aside'),
+    thawed: log => logger.warn({ log: formatLogId(log) }, 'the freeze rested on a stolen key and is lifted'),
+    membershipRefused: error => logger.warn({ err: error }, 'membership entry refused'),
     streamsReady: origins => logger.info({ origins }, 'streams and consumers are in place'),
     streamsFailed: error => logger.error({ err: error }, 'streams and consumers cannot be made now, will try again'),
     headRefused(error, origin) {

@@ -2,8 +2,8 @@
 
 import type { FastifyInstance } from 'fastify'
 import { type Kysely, sql } from 'kysely'
+import type { Access } from '../runtime/http/access/access.ts'
 import { databaseCheck, type HealthCheck, troubleCheck } from '../runtime/http/health.ts'
-import type { Operator } from '../runtime/http/operator.ts'
 import { buildServer } from '../runtime/http/server.ts'
 import type { Outcome, Receiver } from '../runtime/ledger/arrival.ts'
 import { addBundleRoutes } from '../runtime/ledger/bundles.ts'
@@ -20,6 +20,7 @@ import type { Broker } from '../runtime/nats.ts'
 import type { Membership } from '../schemas/membership.ts'
 import type { HubEvents } from './events.ts'
 import type { StreamKeeper } from './ledger/streams.ts'
+import type { MembershipAffairs } from './membership/affairs.ts'
 import type { HubTables } from './tables.ts'
 
 type Parts = {
@@ -27,13 +28,17 @@ type Parts = {
   readonly membership: () => Membership
   readonly broker: Broker
   readonly streams: StreamKeeper
-  readonly followers: readonly Follower[]
+  readonly followers: () => readonly Follower[]
+  /** null where the membership is a configured file */
+  readonly affairs: MembershipAffairs | null
   readonly heads: HeadListener
   readonly receiver: Receiver
   readonly settled: (outcomes: readonly Outcome[]) => Promise<void>
-  readonly operator: Operator
+  readonly access: Access
   readonly events: HubEvents
   readonly doubts: Doubts
+  /** what keeps the accounts at the broker from being those of the membership */
+  readonly claimsTrouble: () => string | null
   readonly clock: () => Date
   readonly logger: Logger
 }
@@ -42,31 +47,45 @@ export async function buildHttp(parts: Parts): Promise<FastifyInstance> {
   const { db, membership, broker, streams, followers, logger } = parts
   const checks: HealthCheck[] = [
     databaseCheck(() => sql`SELECT 1`.execute(db)),
+    troubleCheck('audit', '审计日志完整', 'somebody has edited the audit log: verify it', parts.access.trouble),
     troubleCheck('broker', '已连接消息代理', 'see whether the broker runs and admits the hub', broker.trouble),
     troubleCheck('streams', '流与消费者就绪', 'see the log of the hub for what the broker refuses', streams.trouble),
     troubleCheck(
       'followers',
       '正在读取各来源',
       'see the log of the hub',
-      () => followers.map(one => one.trouble()).find(Boolean) ?? null,
+      () =>
+        followers()
+          .map(one => one.trouble())
+          .find(Boolean) ?? null,
     ),
+    troubleCheck(
+      'accounts',
+      '消息代理账户已推送',
+      'see whether the broker is in operator mode and its system account admits the hub',
+      parts.claimsTrouble,
+    ),
+    ...(parts.affairs?.checks ?? []),
   ]
   const server = await buildServer({
     program: 'hub',
     logger,
     openapi: { title: 'Hutong hub', titleZh: '互通枢纽', version: '1.0.0' },
     checks,
-    // Bundles are large, and the operator's own programs are not counted among the anonymous.
+    // Bundles are large.
     requestTimeoutMs: 600_000,
-    rateLimit: { exempt: parts.operator.is },
+    guard: parts.access.guard,
   })
   addLedgerRoutes(server, { db, heads: () => parts.heads, own: null, doubts: parts.doubts, clock: parts.clock })
-  const { receiver, settled, operator, events, clock } = parts
-  addBundleRoutes(server, { db, receiver, events, settled, operator })
-  addVerificationRoutes(server, { operator, verify: () => verifyLedger({ db, membership, own: null, derived: null }) })
+  const { receiver, settled, events, clock } = parts
+  addBundleRoutes(server, { db, receiver, events, settled })
+  addVerificationRoutes(server, { verify: () => verifyLedger({ db, membership, own: null, derived: null }) })
   const envelope = envelopeReleaser({ db, receiver, effect: null, settled })
-  addReleaseRoutes(server, { db, operator, clock, releasers: { envelope: () => envelope } })
-  server.get('/v1/members', { schema: { summary: 'Members and their public keys', tags: ['membership'] } }, async () => {
+  addReleaseRoutes(server, { db, clock, releasers: { envelope: () => envelope } })
+  parts.access.addRoutes(server)
+  parts.affairs?.addRoutes(server)
+  const config = { access: { operation: 'member.read' } } as const
+  server.get('/v1/members', { config, schema: { summary: 'Members and their public keys', tags: ['membership'] } }, async () => {
     const { fed, position, members, hubKeys } = membership()
     return {
       fed,

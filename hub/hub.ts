@@ -1,8 +1,10 @@
 /** The hub, composed: it reads every origin's stream, appends to its ledger, signs receipts, answers for ranges. */
-import { readFile } from 'node:fs/promises'
+import { brokerMembers } from '../runtime/broker/accounts.ts'
+import { openAuthority } from '../runtime/broker/authority.ts'
+import { keepClaims } from '../runtime/broker/claims.ts'
+import { readHubCredentials } from '../runtime/broker/credentials.ts'
+import { openAccess } from '../runtime/http/access/access.ts'
 import { listen } from '../runtime/http/listen.ts'
-import { readOperator } from '../runtime/http/operator.ts'
-import { readKeyFile } from '../runtime/key-file.ts'
 import { createDoubts } from '../runtime/ledger/doubts.ts'
 import { startEraser } from '../runtime/ledger/eraser.ts'
 import { followOrigin } from '../runtime/ledger/follower.ts'
@@ -16,19 +18,22 @@ import { startRepairer } from '../runtime/ledger/repairer.ts'
 import { startRootJudge } from '../runtime/ledger/root-judge.ts'
 import { startSnapshotKeeper } from '../runtime/ledger/snapshot-keeper.ts'
 import { answerSnapshots } from '../runtime/ledger/snapshot-questions.ts'
+import type { LedgerTables } from '../runtime/ledger/tables.ts'
+import { startTakingBack } from '../runtime/ledger/taking-back.ts'
 import type { Logger } from '../runtime/log.ts'
-import { connectBroker, readBrokerCredentials } from '../runtime/nats.ts'
+import { keepFollowers } from '../runtime/membership/followers.ts'
+import { followingSigner } from '../runtime/membership/keyring.ts'
+import type { MembershipTables } from '../runtime/membership/tables.ts'
+import { BROKER_PATIENCE_MS, connectBroker, readBrokerCa } from '../runtime/nats.ts'
 import { openStore } from '../runtime/store.ts'
-import { SIGNING_ALGORITHM } from '../schemas/algorithms.ts'
-import { ExchangeError } from '../schemas/errors.ts'
-import { parseMembership } from '../schemas/membership.ts'
 import { ALL_HEADS } from '../schemas/subjects.ts'
-import { createSigner } from '../schemas/tokens.ts'
 import type { HubConfig } from './config.ts'
 import { createEvents } from './events.ts'
 import { buildHttp } from './http.ts'
 import { startReceipts } from './ledger/receipts.ts'
 import { HUB_READER, keepStreams } from './ledger/streams.ts'
+import { openMembershipAffairs } from './membership/affairs.ts'
+import { openHubMembership } from './membership/hub-membership.ts'
 import { HUB_MIGRATIONS } from './migrations/migrations.ts'
 import type { HubTables } from './tables.ts'
 
@@ -43,17 +48,6 @@ export async function startHub(
   const clock = (): Date => new Date()
   const doubts = createDoubts(clock)
   const events = createEvents(logger, doubts)
-  const membershipText = await readFile(config.membershipFile, 'utf8').catch(cause => {
-    throw new ExchangeError('MEMBERSHIP_FILE_INVALID', `${config.membershipFile}: expected a readable file`, { cause })
-  })
-  const members = await parseMembership(membershipText)
-  const membership = () => members
-  const key = await readKeyFile(config.keyFile)
-  if (!members.hubKeys.some(one => one.kid === key.kid)) {
-    throw new ExchangeError('KEY_FILE_INVALID', `${config.keyFile}: its key is not the hub's in ${config.membershipFile}`)
-  }
-  const signer = createSigner(key.kid, SIGNING_ALGORITHM, key.privateKey)
-  const operator = await readOperator(config.operatorTokenFile)
   const store = undo.use(
     await openStore<HubTables>({
       program: 'hutong-hub',
@@ -65,11 +59,39 @@ export async function startHub(
     }),
   )
   const db = store.database.kysely
-  const credentials = config.brokerCredentialsFile === undefined ? null : await readBrokerCredentials(config.brokerCredentialsFile)
-  const broker = undo.use(await connectBroker({ url: config.natsUrl, program: HUB_READER, credentials }))
+  const { fed, source, keeper, keyring, signer } = await openHubMembership(
+    config,
+    db.$pickTables<keyof LedgerTables | keyof MembershipTables>(),
+    events,
+  )
+  const membership = source.membership
+  const access = undo.use(
+    await openAccess({
+      ...config,
+      db,
+      fed,
+      program: 'hub',
+      clientsFile: config.accessClientsFile,
+      signer: followingSigner(signer),
+      clock,
+      failed: error => events.failed(HUB_READER, error),
+    }),
+  )
+  const ca = await readBrokerCa(config.brokerCaFile)
+  const authority = config.brokerAuthorityFile === undefined ? null : await openAuthority(config.brokerAuthorityFile)
+  const failed = (error: unknown): void => events.failed(HUB_READER, error)
+  const claims =
+    authority === null
+      ? null
+      : undo.use(await keepClaims({ url: config.natsUrl, ca, authority, members: () => brokerMembers(membership()), failed }))
+  const credentials = await readHubCredentials(config.brokerCredentialsFile, authority)
+  const broker = undo.use(
+    await connectBroker({ url: config.natsUrl, program: HUB_READER, credentials, ca, patienceMs: BROKER_PATIENCE_MS }),
+  )
   const maxBytes = config.streamMaxBytes
   const streams = undo.use(keepStreams({ broker, membership, replicas: Number(config.streamReplicas), maxBytes, events }))
-  const receipts = undo.use(startReceipts({ broker, db, fed: members.fed, signer, clock, events }))
+  const closing = new Set<string>()
+  const receipts = undo.use(startReceipts({ broker, db, fed, signer: followingSigner(signer), membership, closing, clock, events }))
   const heads = undo.use(
     await listenHeads({
       broker,
@@ -102,33 +124,70 @@ export async function startHub(
     startRepairer({ broker, db, own: HUB_READER, membership, receiver, heads: () => heads, events, settled }),
   )
   undo.use(startEraser({ broker, db, own: HUB_READER, membership, receiver, heads: () => heads, events }))
+  undo.use(startTakingBack({ db, source, own: null, withdraw: null, events }))
   undo.use(startProofs({ broker, db, own: HUB_READER, membership, events }))
-  const failed = events.failed.bind(events)
-  undo.use(startRootJudge({ db, own: HUB_READER, heads: () => heads, read: readLedgerState, judged: events.rootJudged, failed }))
-  undo.use(startSnapshotKeeper({ broker, db, own: HUB_READER, heads: () => heads, kept: events.snapshotKept, failed }))
+  undo.use(
+    startRootJudge({
+      db,
+      own: HUB_READER,
+      heads: () => heads,
+      read: readLedgerState,
+      judged: events.rootJudged,
+      failed: events.failed,
+    }),
+  )
+  undo.use(
+    startSnapshotKeeper({ broker, db, own: HUB_READER, heads: () => heads, kept: events.snapshotKept, failed: events.failed }),
+  )
   undo.use(answerSnapshots({ broker, db, membership, own: HUB_READER, failed: error => events.failed(HUB_READER, error) }))
   undo.use(answerRedactions({ broker, db, membership, own: HUB_READER, failed: error => events.failed(HUB_READER, error) }))
-  const followers = [...members.members.keys()].map(origin =>
-    undo.use(followOrigin({ broker, origin, reader: HUB_READER, receiver, events, settled, repair: repairer.repair })),
-  )
+  const follow = (origin: string) =>
+    followOrigin({ broker, origin, reader: HUB_READER, receiver, events, settled, repair: repairer.repair })
+  const followers = undo.use(keepFollowers({ source, own: HUB_READER, follow }))
+  let ownUrl = ''
+  const affairs =
+    keeper === null
+      ? null
+      : undo.use(
+          await openMembershipAffairs({
+            db,
+            broker,
+            keeper,
+            keyring,
+            authority,
+            place: () => ({ hub: config.publicUrl ?? ownUrl, brokers: config.publicNatsUrl ?? config.natsUrl, ca }),
+            async followed() {
+              await claims?.push()
+              await streams.again()
+            },
+            closing,
+            signer,
+            statementLifetimeMs: config.statementLifetimeMs,
+            clock,
+            failed,
+          }),
+        )
   const server = await buildHttp({
     receiver,
     settled,
-    operator,
+    claimsTrouble: () => claims?.trouble() ?? null,
+    access,
     events,
     doubts,
     db,
     membership,
     broker,
     streams,
-    followers,
+    followers: followers.all,
+    affairs,
     heads,
     clock,
     logger,
   })
   undo.defer(() => server.close())
-  const url = await listen(server, { host: config.httpHost, port: config.httpPort })
-  logger.info({ url, fed: members.fed, members: members.members.size, migrated: store.migrated }, 'hub is up')
+  ownUrl = await listen(server, { host: config.httpHost, port: config.httpPort })
+  const url = ownUrl
+  logger.info({ url, fed, members: membership().members.size, migrated: store.migrated }, 'hub is up')
   const held = undo.move()
   return { url, [Symbol.asyncDispose]: () => held.disposeAsync() }
 }

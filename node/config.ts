@@ -1,21 +1,35 @@
 /** A node's settings: the only reader of its environment. */
 import { type Environment, readEnvironment, SETTING, type Settings } from '../runtime/environment.ts'
-import { BROKER_SETTINGS, DOOR_SETTINGS, GROUND_SETTINGS } from '../runtime/program-settings.ts'
+import { ACCESS_SETTINGS, BROKER_SETTINGS, DOOR_SETTINGS, GROUND_SETTINGS } from '../runtime/program-settings.ts'
 
 export const NODE_PREFIX = 'HUTONG_NODE_'
 
 export const NODE_SETTINGS = [
   { name: 'CODE', required: true, parse: SETTING.member, en: "the member's code", zh: '成员代码' },
   ...GROUND_SETTINGS,
-  { name: 'KEY_FILE', required: true, parse: SETTING.file, en: "the node's private key, owner-only", zh: '节点私钥，仅属主可读' },
-  ...BROKER_SETTINGS,
   {
-    name: 'OPERATOR_TOKEN_FILE',
+    name: 'MEMBERSHIP_DIR',
+    default: null,
+    parse: SETTING.directory,
+    en: 'the folder that `hutong node join` left: keys, broker credentials, the membership log',
+    zh: '`hutong node join` 生成的目录：密钥、消息代理凭据与成员日志',
+  },
+  {
+    name: 'KEY_FILE',
     default: null,
     parse: SETTING.file,
-    en: 'the token that may write here; without it every write is refused',
-    zh: '允许写入的令牌文件；未设置时拒绝一切写入',
+    en: 'a private key of the node, owner-only; with a membership folder one beside those in it',
+    zh: '节点私钥，仅属主可读；设有成员目录时为其外的另一把',
   },
+  {
+    name: 'SIGNING_AGENT_SOCKET',
+    default: null,
+    parse: SETTING.file,
+    en: 'the socket of a signing agent (`runtime/keys/main.ts`) that holds the keys in place of files',
+    zh: '代为保管密钥的签名代理（`runtime/keys/main.ts`）的套接字，替代密钥文件',
+  },
+  ...BROKER_SETTINGS,
+  ...ACCESS_SETTINGS,
   {
     name: 'DATA_DIR',
     default: '.hutong/node',

@@ -2,14 +2,19 @@
 import type { BootstrapEvents } from '../runtime/ledger/bootstrap.ts'
 import type { Doubts } from '../runtime/ledger/doubts.ts'
 import type { LedgerEvents } from '../runtime/ledger/events.ts'
+import type { TakingBackEvents } from '../runtime/ledger/taking-back.ts'
 import type { Logger } from '../runtime/log.ts'
+import type { MembershipEvents } from '../runtime/membership/keeper.ts'
 import { meter } from '../runtime/telemetry.ts'
 import { isExchangeError } from '../schemas/errors.ts'
 import { formatLogId, formatPosition, type LogHead, type LogId, type Position } from '../schemas/log.ts'
+import type { ForeignChange } from '../schemas/membership/own-entry.ts'
 import type { SnapshotMark } from '../schemas/snapshot.ts'
 
 export type NodeEvents = LedgerEvents &
-  BootstrapEvents & {
+  BootstrapEvents &
+  MembershipEvents &
+  TakingBackEvents & {
     /** a snapshot of an own log stands, the next head announces it */
     snapshotMade(log: LogId, mark: SnapshotMark): void
     sealed(log: LogId, records: number): void
@@ -18,6 +23,11 @@ export type NodeEvents = LedgerEvents &
     redacted(log: LogId, positions: number): void
     receipted(log: LogId, head: LogHead): void
     receiptRefused(reason: string): void
+    /** the membership log changes this member without its signature */
+    alarmRaised(change: ForeignChange): void
+    membershipNoticed(change: ForeignChange): void
+    /** the hub's statement about this member comes to its end, or is past it; nothing stops */
+    statementExpiring(state: 'soon' | 'expired', until: Date): void
     resent(log: LogId): void
     /** an own log was behind what others hold of it and was taken back */
     restored(log: LogId): void
@@ -38,6 +48,9 @@ export type NodeEvents = LedgerEvents &
   }
 
 export function createEvents(logger: Logger, doubts: Doubts): NodeEvents {
+  const expiring = meter().createCounter('hutong.node.statements_expiring', {
+    description: 'statements of the hub near or past their end',
+  })
   const arrived = meter().createCounter('hutong.node.envelopes', { description: 'entries that arrived, by outcome' })
   const sealed = meter().createCounter('hutong.node.records.sealed', { description: 'records sealed here' })
   const applied = meter().createCounter('hutong.node.records.applied', { description: 'records of others applied here' })
@@ -121,6 +134,32 @@ export function createEvents(logger: Logger, doubts: Doubts): NodeEvents {
       doubts.note('standing-refused', holder, isExchangeError(error) ? error.code : 'INTERNAL')
       logger.warn({ holder, err: error }, 'a standing of an own log was refused')
     },
+    membershipMoved: (position, outcomes) => {
+      logger.info({ position }, 'membership log taken')
+      for (const outcome of outcomes)
+        if (outcome.kind === 'refused')
+          logger.error(
+            { seq: outcome.entry.claims.seq, about: outcome.about, code: outcome.error.code },
+            'entry of the hub refused',
+          )
+    },
+    takenBack: ({ log, from, entries }) =>
+      logger.warn({ log: formatLogId(log), from: formatPosition(from), entries }, 'entries beyond a closing were set aside'),
+    thawed: log => logger.warn({ log: formatLogId(log) }, 'the freeze rested on a stolen key and is lifted'),
+    membershipRefused: error => logger.warn({ err: error }, 'membership entry refused'),
+    alarmRaised: ({ seq, act, by }) =>
+      logger.fatal(
+        { seq, act, by },
+        'ALARM: the hub changes this member without its signature, the proof is at /v1/membership/alarms',
+      ),
+    statementExpiring(state, until) {
+      expiring.add(1, { state })
+      logger.warn(
+        { state, until },
+        state === 'soon' ? 'the statement of the hub ends soon' : 'the statement of the hub has ended; the exchange goes on',
+      )
+    },
+    membershipNoticed: ({ seq, act }) => logger.warn({ seq, act }, 'the hub has entered something about this member'),
     restored: log =>
       logger.warn({ log: formatLogId(log) }, 'own log taken back from others: this node was restored from an older state'),
     sealingWaits: reason => logger.warn({ reason }, 'sealing waits'),

@@ -1,10 +1,10 @@
 /** A node, composed: local rows become its logs, other members' logs become its replica, and it answers from what it holds. */
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readBrokerCredentials } from '../runtime/broker/credentials.ts'
+import { openAccess } from '../runtime/http/access/access.ts'
 import { listen } from '../runtime/http/listen.ts'
-import { readOperator } from '../runtime/http/operator.ts'
-import { readKeyFile } from '../runtime/key-file.ts'
-import type { Outcome } from '../runtime/ledger/arrival.ts'
+import type { Outcome, Withdraw } from '../runtime/ledger/arrival.ts'
+import { createBodies } from '../runtime/ledger/bodies.ts'
 import { type Bootstrap, startBootstrap } from '../runtime/ledger/bootstrap.ts'
 import { createDoubts } from '../runtime/ledger/doubts.ts'
 import { startEraser } from '../runtime/ledger/eraser.ts'
@@ -19,18 +19,21 @@ import { type Repairer, startRepairer } from '../runtime/ledger/repairer.ts'
 import { startRootJudge } from '../runtime/ledger/root-judge.ts'
 import { answerSnapshots } from '../runtime/ledger/snapshot-questions.ts'
 import type { LedgerTables } from '../runtime/ledger/tables.ts'
+import { startTakingBack } from '../runtime/ledger/taking-back.ts'
 import type { Logger } from '../runtime/log.ts'
-import { connectBroker, readBrokerCredentials } from '../runtime/nats.ts'
+import { keepFollowers } from '../runtime/membership/followers.ts'
+import { followingSigner } from '../runtime/membership/keyring.ts'
+import { hearingOfLaterMembership, type MembershipRoad, startMembershipRoad } from '../runtime/membership/road.ts'
+import { BROKER_PATIENCE_MS, connectBroker, readBrokerCa } from '../runtime/nats.ts'
 import { openStore } from '../runtime/store.ts'
-import { SIGNING_ALGORITHM } from '../schemas/algorithms.ts'
 import { ExchangeError } from '../schemas/errors.ts'
-import { audiencesRead, memberOf, parseMembership } from '../schemas/membership.ts'
+import { audiencesRead, memberOf } from '../schemas/membership.ts'
 import { headFilter } from '../schemas/subjects.ts'
-import { createSigner } from '../schemas/tokens.ts'
 import type { NodeConfig } from './config.ts'
 import { createEvents } from './events.ts'
 import { buildHttp } from './http.ts'
 import { startAnnouncer } from './ledger/announcer.ts'
+import { createEpochKeys } from './ledger/epoch-keys.ts'
 import { openMark } from './ledger/mark.ts'
 import { startPublisher } from './ledger/publisher.ts'
 import { createRedactor } from './ledger/redactor.ts'
@@ -38,6 +41,11 @@ import { createReopener } from './ledger/reopener.ts'
 import { startRestoration } from './ledger/restoration.ts'
 import { createSealer } from './ledger/sealer.ts'
 import { startSnapshotter } from './ledger/snapshotter.ts'
+import { hearNewAudiences } from './membership/audiences.ts'
+import { openOwnAffairs } from './membership/own-affairs.ts'
+import { openOwnMembership } from './membership/own-membership.ts'
+import { createSealingGate } from './membership/sealing-gate.ts'
+import type { OwnMembershipTables } from './membership/tables.ts'
 import { NODE_MIGRATIONS } from './migrations/migrations.ts'
 import { keepFreshness } from './replica/freshness.ts'
 import { replicator } from './replica/replicator.ts'
@@ -58,19 +66,8 @@ export async function startNode(
   await using undo = new AsyncDisposableStack()
   const clock = (): Date => new Date()
   const doubts = createDoubts(clock)
-  const events = createEvents(logger, doubts)
-  const membershipText = await readFile(config.membershipFile, 'utf8').catch(cause => {
-    throw new ExchangeError('MEMBERSHIP_FILE_INVALID', `${config.membershipFile}: expected a readable file`, { cause })
-  })
-  const members = await parseMembership(membershipText)
-  const membership = () => members
-  const member = memberOf(members, own)
-  const key = await readKeyFile(config.keyFile)
-  if (!member.keys.some(one => one.kid === key.kid)) {
-    throw new ExchangeError('KEY_FILE_INVALID', `${config.keyFile}: its key is not one of ${own} in ${config.membershipFile}`)
-  }
-  const signer = createSigner(key.kid, SIGNING_ALGORITHM, key.privateKey)
-  const operator = await readOperator(config.operatorTokenFile)
+  let road: MembershipRoad | null = null
+  const events = hearingOfLaterMembership(createEvents(logger, doubts), () => road?.behind())
   const store = undo.use(
     await openStore<NodeTables>({
       program: `hutong-node-${own}`,
@@ -82,12 +79,48 @@ export async function startNode(
     }),
   )
   const db = store.database.kysely
+  const ownMembership = await openOwnMembership(config, db, events)
+  const { source, signer } = ownMembership
+  const bodies = createBodies(ownMembership.unwrappingKeys)
+  const epochKeys = createEpochKeys(bodies)
+  const membership = source.membership
+  const member = memberOf(membership(), own)
+  signer()
+  const access = undo.use(
+    await openAccess({
+      ...config,
+      db,
+      fed: ownMembership.fed,
+      program: own,
+      clientsFile: config.accessClientsFile,
+      signer: followingSigner(signer),
+      clock,
+      failed: error => events.failed(own, error),
+    }),
+  )
   const ledger = db.$pickTables<keyof LedgerTables>()
-  const credentials = config.brokerCredentialsFile === undefined ? null : await readBrokerCredentials(config.brokerCredentialsFile)
-  const broker = undo.use(await connectBroker({ url: config.natsUrl, program: own, credentials }))
+  const credentials =
+    ownMembership.brokerCredentialsFile === undefined ? null : await readBrokerCredentials(ownMembership.brokerCredentialsFile)
+  const ca = await readBrokerCa(ownMembership.brokerCaFile)
+  const broker = undo.use(
+    await connectBroker({ url: config.natsUrl, program: own, credentials, ca, patienceMs: BROKER_PATIENCE_MS }),
+  )
+  const failed = (error: unknown): void => events.failed(own, error)
+  const { log } = ownMembership
+  if (log !== null) road = undo.use(startMembershipRoad({ broker, own, keeper: log.keeper, failed }))
 
   const announcer = undo.use(
-    startAnnouncer({ broker, db: ledger, origin: own, signer, membership, clock, failed: error => events.failed(own, error) }),
+    startAnnouncer({
+      broker,
+      db: ledger,
+      origin: own,
+      get signer() {
+        return signer()
+      },
+      membership,
+      clock,
+      failed,
+    }),
   )
   const publisher = undo.use(startPublisher({ broker, db: ledger, origin: own, membership, events }))
   let listener: HeadListener | null = null
@@ -95,11 +128,13 @@ export async function startNode(
     if (listener === null) throw new ExchangeError('INTERNAL', 'heads are asked for before they are listened to')
     return listener
   }
+  const withdraw: Withdraw = (trx, log, lost, opening) => withdrawRecords(trx, log, lost, opening, bodies)
   const receiver = createReceiver({
     db: ledger,
     membership,
     effect: replicator,
-    withdraw: withdrawRecords,
+    bodies,
+    withdraw,
     withdrawn: events.withdrawn,
     announced: log => heads().newest(log.origin, log.audience),
   })
@@ -115,7 +150,6 @@ export async function startNode(
       refused: events.headRefused,
     }),
   )
-  const failed = (error: unknown): void => events.failed(own, error)
   const bootstrap: Bootstrap = undo.use(
     startBootstrap({
       broker,
@@ -132,16 +166,20 @@ export async function startNode(
   const repairer: Repairer = undo.use(
     startRepairer({ broker, db: ledger, own, membership, receiver, heads, events, settled, claimed: bootstrap.claims }),
   )
-  const neighbours = [...members.members.keys()].filter(code => code !== own)
+  const neighbours = (): string[] => [...membership().members.keys()].filter(code => code !== own)
   const mark = undo.use(await openMark(join(config.dataDir, `sealed-${own}.json`)))
   const asking = { broker, own, neighbours, membership, refused: events.standingRefused }
   const restoration = undo.use(startRestoration({ ...asking, db: ledger, mark, repair: repairer.repair, events }))
-  const sealer = undo.use(
+  const ownSealer = undo.use(
     createSealer({
       db,
       origin: own,
-      signer,
+      // Read together with the membership position that an envelope names.
+      get signer() {
+        return signer()
+      },
       membership,
+      epochKeys,
       clock,
       restoration,
       mark,
@@ -152,12 +190,17 @@ export async function startNode(
       },
     }),
   )
+  const gate = createSealingGate(ownSealer)
+  const { sealer } = gate
 
   const reopener = createReopener({
     ...asking,
     db: ledger,
-    signer,
+    get signer() {
+      return signer()
+    },
     clock,
+    epochKeys,
     mark,
     repair: repairer.repair,
     events,
@@ -167,6 +210,7 @@ export async function startNode(
     },
   })
   const eraser = undo.use(startEraser({ broker, db: ledger, own, membership, receiver, heads, events }))
+  undo.use(startTakingBack({ db: ledger, source, own, withdraw, events }))
   undo.use(startProofs({ broker, db: ledger, own, membership, events }))
   undo.use(answerRedactions({ broker, db: ledger, membership, own, failed: error => events.failed(own, error) }))
   // A node that was restored from an old backup erases again what it had erased before others did.
@@ -179,10 +223,13 @@ export async function startNode(
     createRedactor({
       db: ledger,
       broker,
-      signer,
+      get signer() {
+        return signer()
+      },
       membership,
       clock,
       restoration,
+      bodies,
       takeBack: eraser.takeBack,
       events,
       redacted: announcer.moved,
@@ -209,25 +256,48 @@ export async function startNode(
     .then(tokens => Promise.all(tokens.map(token => heads().take(token))))
     .catch(error => events.headRefused(error, HUB))
   // What has a snapshot begins with it, before a stream brings the first of its entries.
-  for (const { log } of heads()
+  for (const { log: announced } of heads()
     .all()
     .flatMap(head => head.logs)) {
-    await bootstrap.claims(log)
+    await bootstrap.claims(announced)
   }
-  const followers = neighbours.map(origin =>
-    undo.use(
-      followOrigin({
-        broker,
-        origin,
-        reader: own,
-        receiver,
-        events,
-        settled,
-        repair: repairer.repair,
-        isLoading: bootstrap.isLoading,
-      }),
-    ),
+  const follow = (origin: string) =>
+    followOrigin({
+      broker,
+      origin,
+      reader: own,
+      receiver,
+      events,
+      settled,
+      repair: repairer.repair,
+      isLoading: bootstrap.isLoading,
+    })
+  const followers = undo.use(keepFollowers({ source, own, follow }))
+  undo.use(
+    hearNewAudiences({
+      broker,
+      own,
+      source,
+      heard: filters,
+      take: token => heads().take(token),
+      refused: error => events.headRefused(error, HUB),
+    }),
   )
+  const affairs =
+    log === null || road === null
+      ? null
+      : undo.use(
+          await openOwnAffairs({
+            db: db.$pickTables<keyof LedgerTables | keyof OwnMembershipTables>(),
+            own,
+            broker,
+            membership: { ...log, keyring: ownMembership.keyring, signer },
+            road,
+            gate,
+            events,
+            clock,
+          }),
+        )
   if (member.kind === 'national') undo.use(startMonthlyFigure({ db: ledger, own, sealer, membership, heads, clock, events }))
 
   const freshness = undo.use(
@@ -245,10 +315,12 @@ export async function startNode(
     }),
   )
   const spoolDir = join(config.dataDir, 'spool')
-  const intake = { sealer, operator, spoolDir, maxBytes: config.ingestMaxBytes, events }
+  const intake = { sealer, spoolDir, maxBytes: config.ingestMaxBytes, events }
   const server = await buildHttp({
     redactor,
     reopener,
+    bodies,
+    access,
     receiver,
     settled,
     freshness,
@@ -258,7 +330,8 @@ export async function startNode(
     broker,
     publisher,
     restoration,
-    followers,
+    followers: followers.all,
+    affairs,
     heads,
     doubts,
     intake,
@@ -267,7 +340,7 @@ export async function startNode(
   })
   undo.defer(() => server.close())
   const url = await listen(server, { host: config.httpHost, port: config.httpPort })
-  logger.info({ url, fed: members.fed, migrated: store.migrated }, 'node is up')
+  logger.info({ url, fed: ownMembership.fed, migrated: store.migrated }, 'node is up')
   const held = undo.move()
   return { url, [Symbol.asyncDispose]: () => held.disposeAsync() }
 }

@@ -1,10 +1,11 @@
 /** The node's HTTP: records, figures, ledger, the door for local data, health. Builds the server; does not listen. */
 import type { FastifyInstance } from 'fastify'
 import { type Kysely, sql } from 'kysely'
+import type { Access } from '../runtime/http/access/access.ts'
 import { databaseCheck, type HealthCheck, troubleCheck } from '../runtime/http/health.ts'
-import type { Operator } from '../runtime/http/operator.ts'
 import { buildServer } from '../runtime/http/server.ts'
 import type { Outcome, Receiver } from '../runtime/ledger/arrival.ts'
+import type { Bodies } from '../runtime/ledger/bodies.ts'
 import { addBundleRoutes } from '../runtime/ledger/bundles.ts'
 import type { Doubts } from '../runtime/ledger/doubts.ts'
 import type { Follower } from '../runtime/ledger/follower.ts'
@@ -13,7 +14,7 @@ import { envelopeReleaser } from '../runtime/ledger/release.ts'
 import { addReleaseRoutes } from '../runtime/ledger/release-routes.ts'
 import { addLedgerRoutes } from '../runtime/ledger/routes.ts'
 import type { LedgerTables } from '../runtime/ledger/tables.ts'
-import { verifyLedger } from '../runtime/ledger/verification.ts'
+import { type DerivedCheck, verifyLedger } from '../runtime/ledger/verification.ts'
 import { addVerificationRoutes } from '../runtime/ledger/verification-routes.ts'
 import type { Logger } from '../runtime/log.ts'
 import type { Broker } from '../runtime/nats.ts'
@@ -29,6 +30,7 @@ import type { Reopener } from './ledger/reopener.ts'
 import { addReopeningRoutes } from './ledger/reopening-routes.ts'
 import type { Restoration } from './ledger/restoration.ts'
 import type { Sealer } from './ledger/sealer.ts'
+import type { OwnAffairs } from './membership/own-affairs.ts'
 import type { FreshnessKeeper } from './replica/freshness.ts'
 import { recordReleaser } from './replica/release.ts'
 import { replicator } from './replica/replicator.ts'
@@ -44,21 +46,24 @@ type Parts = {
   readonly broker: Broker
   readonly publisher: Publisher
   readonly restoration: Restoration
-  readonly followers: readonly Follower[]
+  readonly followers: () => readonly Follower[]
+  /** null where the membership is a configured file */
+  readonly affairs: OwnAffairs | null
   readonly heads: () => HeadListener
   readonly doubts: Doubts
   readonly receiver: Receiver
+  readonly bodies: Bodies
   readonly redactor: Redactor
   readonly reopener: Reopener
   readonly settled: (outcomes: readonly Outcome[]) => Promise<void>
   readonly freshness: FreshnessKeeper
   readonly intake: {
     readonly sealer: Sealer
-    readonly operator: Operator
     readonly spoolDir: string
     readonly maxBytes: number
     readonly events: NodeEvents
   }
+  readonly access: Access
   readonly clock: () => Date
   readonly logger: Logger
 }
@@ -68,6 +73,7 @@ export async function buildHttp(parts: Parts): Promise<FastifyInstance> {
   const ledger = db.$pickTables<keyof LedgerTables>()
   const checks: HealthCheck[] = [
     databaseCheck(() => sql`SELECT 1`.execute(db)),
+    troubleCheck('audit', '审计日志完整', 'somebody has edited the audit log: verify it', parts.access.trouble),
     troubleCheck('broker', '已连接消息代理', 'see whether the broker runs and admits this node', broker.trouble),
     troubleCheck(
       'sealing',
@@ -85,36 +91,44 @@ export async function buildHttp(parts: Parts): Promise<FastifyInstance> {
       'followers',
       '正在读取各来源',
       'see whether the hub made the consumers of this node',
-      () => parts.followers.map(one => one.trouble()).find(Boolean) ?? null,
+      () =>
+        parts
+          .followers()
+          .map(one => one.trouble())
+          .find(Boolean) ?? null,
     ),
+    ...(parts.affairs?.checks ?? []),
   ]
   const server = await buildServer({
     program: `node-${own}`,
     logger,
     openapi: { title: `Hutong node ${own}`, titleZh: `互通节点 ${own}`, version: '1.0.0' },
     checks,
-    // Files come from afar and are large; the operator's own programs are not counted among the anonymous.
+    // Files come from afar and are large.
     requestTimeoutMs: 600_000,
-    rateLimit: { exempt: parts.intake.operator.is },
+    guard: parts.access.guard,
   })
   addLedgerRoutes(server, { db: ledger, heads, own, doubts: parts.doubts, clock })
   addStatisticsRoutes(server, { db: ledger, own, membership, heads, clock })
-  addIntakeRoutes(server, { db, origin: own, ...parts.intake, clock })
-  const { receiver, settled, intake } = parts
-  const { operator, sealer, events } = intake
+  const { duties, pseudonyms } = parts.access
+  addIntakeRoutes(server, { db, origin: own, ...parts.intake, duties, pseudonyms, clock })
+  const { receiver, bodies, settled, intake } = parts
+  const { sealer, events } = intake
   const door = db.$pickTables<keyof IntakeTables>()
-  const envelope = envelopeReleaser({ db: ledger, receiver, effect: replicator, settled })
-  const record = recordReleaser(ledger)
-  addBundleRoutes(server, { db: ledger, receiver, events, settled, operator })
-  addVerificationRoutes(server, { operator, verify: () => verifyLedger({ db: ledger, membership, own, derived: verifyReplica }) })
+  const envelope = envelopeReleaser({ db: ledger, receiver, effect: replicator, bodies, settled })
+  const record = recordReleaser(ledger, bodies)
+  addBundleRoutes(server, { db: ledger, receiver, events, settled })
+  const derived: DerivedCheck = (trx, log) => verifyReplica(trx, log, bodies)
+  addVerificationRoutes(server, { verify: () => verifyLedger({ db: ledger, membership, own, derived, bodies }) })
   addReleaseRoutes(server, {
     db: ledger,
-    operator,
     clock,
     releasers: { envelope: () => envelope, record: () => record, row: mapping => rowReleaser({ db: door, sealer }, mapping) },
   })
-  addRedactionRoutes(server, { origin: own, operator, redactor: parts.redactor })
-  addReopeningRoutes(server, { origin: own, operator, reopener: parts.reopener })
+  addRedactionRoutes(server, { origin: own, redactor: parts.redactor })
+  addReopeningRoutes(server, { origin: own, reopener: parts.reopener })
+  parts.access.addRoutes(server)
+  parts.affairs?.addRoutes(server)
   addReplicaRoutes(server, { db: ledger, own, freshness: parts.freshness })
   return server
 }

@@ -1,17 +1,19 @@
 /**
  * The connection to the broker. It reconnects for ever: a broker that is away never stops local work. What a program may publish
- * and read, the broker itself enforces by the user that it connects as.
+ * and read, the broker itself enforces by the account that it connects to.
  */
 import { readFile } from 'node:fs/promises'
+import { isIP } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
-import { connect, type MsgHdrs, type NatsConnection, nanos } from '@nats-io/transport-node'
+import { connect, jwtAuthenticator, type MsgHdrs, type NatsConnection, nanos } from '@nats-io/transport-node'
 import { ExchangeError } from '../schemas/errors.ts'
-import { inboxPrefix } from '../schemas/subjects.ts'
+import { API_PREFIX, inboxPrefix, MEMBER_API_PREFIX } from '../schemas/subjects.ts'
+import type { BrokerCredentials } from './broker/credentials.ts'
 import { injectTrace } from './telemetry.ts'
 
 export const seconds = (count: number): number => nanos(count * 1000)
 
-export type BrokerCredentials = { readonly user: string; readonly password: string }
 export type Broker = AsyncDisposable & {
   readonly connection: NatsConnection
   readonly stream: JetStreamClient
@@ -21,37 +23,66 @@ export type Broker = AsyncDisposable & {
   trouble(): string | null
 }
 
-/** @throws CONFIG_INVALID unless the file is JSON with `user` and `password` */
-export async function readBrokerCredentials(path: string): Promise<BrokerCredentials> {
-  try {
-    const { user, password } = JSON.parse(await readFile(path, 'utf8')) as Partial<BrokerCredentials>
-    if (typeof user === 'string' && typeof password === 'string') return { user, password }
-  } catch (cause) {
-    throw new ExchangeError('CONFIG_INVALID', `broker credentials file ${path}: expected readable JSON`, { cause })
-  }
-  throw new ExchangeError('CONFIG_INVALID', `broker credentials file ${path}: expected the members user and password`)
+/** PEM text of a file; null where none is configured. @throws CONFIG_INVALID */
+export async function readBrokerCa(path: string | undefined): Promise<string | null> {
+  if (path === undefined) return null
+  const text = await readFile(path, 'utf8').catch(cause => {
+    throw new ExchangeError('CONFIG_INVALID', `${path}: expected a readable file`, { cause })
+  })
+  if (!text.includes('-----BEGIN CERTIFICATE-----'))
+    throw new ExchangeError('CONFIG_INVALID', `${path}: expected certificates, PEM`)
+  return text
 }
 
-/** @throws BROKER_UNAVAILABLE when the first connection does not come about within `timeoutMs` */
+/** The hub speaks to JetStream in its own account; a member reaches it by what its account imports. */
+const apiPrefix = (program: string): string => (program === 'hub' ? API_PREFIX : MEMBER_API_PREFIX)
+
+const proof = ({ jwt, seed }: BrokerCredentials) => jwtAuthenticator(jwt, new TextEncoder().encode(seed))
+
+/**
+ * With a CA, or at a `tls://` address, a broker that offers no TLS is refused. Its certificate names the address that was configured, at
+ * every server of a cluster; an address that is a number has to be said, since no server name indication bears it (RFC 6066 section 3).
+ */
+const tlsOf = (url: string, ca: string | null): object => {
+  const { protocol, hostname } = new URL(url)
+  if (ca === null && protocol !== 'tls:') return {}
+  return { tls: { ...(ca === null ? {} : { ca }), ...(isIP(hostname) === 0 ? {} : { host: hostname }), minVersion: 'TLSv1.3' } }
+}
+
+/** @throws BROKER_UNAVAILABLE when the first connection does not come about within `timeoutMs`, tried again for `patienceMs` */
 export async function connectBroker(options: {
   readonly url: string
+  /** `hub` or a member's code */
   readonly program: string
-  readonly credentials: BrokerCredentials | null
+  /** asked at every connection where it is a function: the hub's newer token counts from the next one on */
+  readonly credentials: BrokerCredentials | (() => BrokerCredentials) | null
+  /** certificates that the broker's must lead to, PEM; without it those of the system */
+  readonly ca?: string | null
   readonly timeoutMs?: number
+  /** how long a first connection that fails is tried again; once unless said */
+  readonly patienceMs?: number
 }): Promise<Broker> {
-  const connection = await connect({
-    servers: options.url,
-    name: `hutong-${options.program}`,
-    inboxPrefix: inboxPrefix(options.program),
-    maxReconnectAttempts: -1,
-    reconnectTimeWait: 250,
-    reconnectJitter: 500,
-    pingInterval: 10_000,
-    maxPingOut: 2,
-    timeout: options.timeoutMs ?? 10_000,
-    ignoreClusterUpdates: false,
-    ...(options.credentials === null ? {} : { user: options.credentials.user, pass: options.credentials.password }),
-  }).catch(cause => {
+  const { credentials } = options
+  const dial = () =>
+    connect({
+      servers: options.url,
+      name: `hutong-${options.program}`,
+      inboxPrefix: inboxPrefix(options.program),
+      maxReconnectAttempts: -1,
+      // A broker that lost its store knows nobody until the hub has told it again.
+      ignoreAuthErrorAbort: true,
+      reconnectTimeWait: 250,
+      reconnectJitter: 500,
+      pingInterval: 10_000,
+      maxPingOut: 2,
+      timeout: options.timeoutMs ?? 10_000,
+      ignoreClusterUpdates: false,
+      ...tlsOf(options.url, options.ca ?? null),
+      ...(credentials === null
+        ? {}
+        : { authenticator: (nonce?: string) => proof(typeof credentials === 'function' ? credentials() : credentials)(nonce) }),
+    })
+  const connection = await dialPatiently(dial, options.patienceMs ?? 0).catch(cause => {
     throw new ExchangeError(
       'BROKER_UNAVAILABLE',
       `expected a broker that admits ${options.program} at ${new URL(options.url).host}`,
@@ -67,7 +98,7 @@ export async function connectBroker(options: {
   })()
   return {
     connection,
-    stream: jetstream(connection),
+    stream: jetstream(connection, { apiPrefix: apiPrefix(options.program) }),
     manager: () => jetstreamManager(connection),
     trouble: () => (connection.isClosed() ? 'closed' : trouble),
     async [Symbol.asyncDispose]() {
@@ -76,6 +107,23 @@ export async function connectBroker(options: {
       if (!connection.isClosed()) await connection.close()
       await watching
     },
+  }
+}
+
+/** what a program grants its broker at its start, before it says that it cannot be had */
+export const BROKER_PATIENCE_MS = 60_000
+const AGAIN_MS = 500
+
+/** A program that starts while its broker starts too, or behind a bad line, waits for it. */
+async function dialPatiently(dial: () => Promise<NatsConnection>, patienceMs: number): Promise<NatsConnection> {
+  const until = performance.now() + patienceMs
+  for (;;) {
+    try {
+      return await dial()
+    } catch (error) {
+      if (performance.now() >= until) throw error
+      await delay(AGAIN_MS)
+    }
   }
 }
 

@@ -20,7 +20,7 @@ export async function openStore<Tables>(options: {
   let url = options.databaseUrl
   if (url === undefined) {
     const server = undo.use(await startPostgres({ dataDir: join(options.dataDir, 'postgres'), signal: options.signal }))
-    url = await server.createDatabase('hutong', 'hutong', randomBytes(24).toString('base64url'))
+    url = await server.createDatabase('hutong', 'program', randomBytes(24).toString('base64url'))
   }
   const database = undo.use(openDatabase<Tables>(url, { applicationName: options.program, poolSize: options.poolSize }))
   const migrated = await patiently(() => migrate(database, options.migrations), options.signal)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { assertionsOfEntry } from './assertions.ts'
+import { assertionsOfEntry, assertionsOfHeads } from './assertions.ts'
 import { judgeBehindClosing } from './closing-rule.ts'
 import type { ChainEntry, LogHead } from './log.ts'
 
@@ -15,7 +15,7 @@ const arriving = (seq: number, previous = `d1.${seq - 1}`) => ({
 
 describe('an entry at a position that was passed and where nothing is held', () => {
   it('is a fork behind the end that the next epoch names', () => {
-    expect(judgeBehindClosing(arriving(4), after)).toEqual({
+    expect(judgeBehindClosing(arriving(4), [after, null])).toEqual({
       kind: 'fork',
       statements: ['opening', 'entry'],
       reason: '530000/entity/all: the epoch ends at 1.3 and goes on to 1.4',
@@ -23,8 +23,8 @@ describe('an entry at a position that was passed and where nothing is held', () 
   })
 
   it('is a repeat of what was pruned before that end', () => {
-    expect(judgeBehindClosing(arriving(3), after)).toBeNull()
-    expect(judgeBehindClosing(arriving(9), null)).toBeNull()
+    expect(judgeBehindClosing(arriving(3), [after])).toBeNull()
+    expect(judgeBehindClosing(arriving(9), [null])).toBeNull()
   })
 })
 
@@ -34,11 +34,19 @@ describe('an entry that was declared lost and turns up behind the opening', () =
   const late = (seq: number, digest = at(1, seq).digest) =>
     judgeBehindClosing(
       { log, token: 'late', entry: { epoch: 1, seq, digest, kind: 'envelope', previous: at(1, seq - 1).digest } },
-      after,
+      [after],
     )
 
   it('is no fork, even behind the highest position that its origin knew of', () => {
     for (const seq of [3, 4, 9]) expect(late(seq)).toBeNull()
+  })
+  it('is one where it follows another entry than the one that is held before it', () => {
+    const before = { token: 'before', assertions: assertionsOfHeads([{ log, head: at(1, 5) }]) }
+    expect(judgeBehindClosing(arriving(6), [after, before])).toBeNull()
+    expect(judgeBehindClosing(arriving(6, 'other'), [after, before])).toMatchObject({
+      kind: 'fork',
+      statements: ['before', 'entry'],
+    })
   })
   it('is one where the opening names another digest at its position', () => {
     expect(late(3, 'other')).toMatchObject({ kind: 'fork' })

@@ -1,19 +1,26 @@
 /**
- * An entry at a position that a holder has passed and holds nothing at: either it was pruned there, or its epoch ended before it.
- * The chain alone takes both for a repeat. The opening of the next epoch, where it is held, tells them apart: it says where the
- * epoch ended, and an entry behind that end is the second of two histories.
+ * An entry at a position that a holder has passed and holds nothing at: it was pruned there, its epoch ended before it, or its origin
+ * has declared it lost. The chain alone takes all of them for a repeat. What is held beside it tells more: the opening of the next
+ * epoch says where the epoch ended, and an entry behind that end is the second of two histories; so is one that follows another entry
+ * than the one held before it.
  */
 import { type Assertion, assertionsOfEntry, contradiction } from './assertions.ts'
 import type { Arriving, Verdict } from './settlement.ts'
 
-export type HeldOpening = { readonly token: string; readonly assertions: readonly Assertion[] }
+export type HeldBeside = { readonly token: string; readonly assertions: readonly Assertion[] }
 
-/** `after` is the opening of the epoch that follows the entry's own, if it is held. Null when the two can both be true. */
+/**
+ * `beside` is what is held of the opening of the epoch that follows the entry's own, and of the entry before it. Null when all of them
+ * can be true.
+ */
 export function judgeBehindClosing(
   { log, entry, token }: Arriving,
-  after: HeldOpening | null,
+  beside: readonly (HeldBeside | null)[],
 ): (Verdict & { kind: 'fork' }) | null {
-  if (after === null) return null
-  const reason = contradiction(after.assertions, assertionsOfEntry(log, entry))
-  return reason === null ? null : { kind: 'fork', statements: [after.token, token], reason }
+  const own = assertionsOfEntry(log, entry)
+  for (const held of beside) {
+    const reason = held === null ? null : contradiction(held.assertions, own)
+    if (held !== null && reason !== null) return { kind: 'fork', statements: [held.token, token], reason }
+  }
+  return null
 }

@@ -15,16 +15,25 @@ const COMMAND = 'npm run codegen'
 const pascalCase = (title: string): string =>
   title.replace(/(?:^|[^A-Za-z0-9]+)([A-Za-z0-9])/g, (_, letter: string) => letter.toUpperCase())
 
-/** What the types need of a schema: no private keywords, no titles of parts, and no bounds (they would become tuples). */
+/**
+ * What the types need of a schema: no private keywords, no titles of parts, and no bounds (they would become tuples). A property that
+ * a part merely allows (`true`) is described by the schema around it.
+ */
 const typed = (schema: JsonSchema): JsonSchema =>
   mapSchema(schema, part =>
     Object.fromEntries(
-      Object.entries(part).filter(
-        ([keyword]) =>
-          !keyword.startsWith('x-') && !['$schema', '$id', 'title', 'minItems', 'maxItems', 'if', 'then', 'else'].includes(keyword),
-      ),
+      Object.entries(part)
+        .filter(
+          ([keyword]) =>
+            !keyword.startsWith('x-') &&
+            !['$schema', '$id', 'title', 'minItems', 'maxItems', 'if', 'then', 'else'].includes(keyword),
+        )
+        .map(([keyword, value]) => [keyword, keyword === 'properties' ? withoutAllowed(value as JsonSchema) : value]),
     ),
   )
+
+const withoutAllowed = (properties: JsonSchema): JsonSchema =>
+  Object.fromEntries(Object.entries(properties).filter(([, part]) => part !== true))
 
 /** The types of one schema; the only export is the type that the schema's title names. */
 export async function generate(schema: JsonSchema & { readonly title: string }, source: string): Promise<string> {

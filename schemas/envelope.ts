@@ -2,9 +2,10 @@
  * Sealing: records become a body, the body's digest and the log's position become a signed envelope, and from then on nothing of
  * it changes. `sealEnvelope` is called once for each position; what it returns is committed before its first byte leaves.
  */
-import { algorithmRow, SIGNING_ALGORITHM } from './algorithms.ts'
+import { algorithmRow } from './algorithms.ts'
+import { encryptBody, isRestricted, SEALED_BODY_BYTES, type WrappedKey } from './content-key.ts'
 import { DATASETS } from './datasets/datasets.ts'
-import { type Digest, digestOf } from './digest.ts'
+import { type Digest, type DigestAlgorithm, digestOf } from './digest.ts'
 import { ExchangeError } from './errors.ts'
 import type { EnvelopeClaims } from './generated/envelope.ts'
 import type { EpochClaims } from './generated/epoch.ts'
@@ -21,9 +22,23 @@ export type SealedEntry = LogHead & {
   readonly records: number
 }
 
-const digestAlgorithm = algorithmRow(SIGNING_ALGORITHM)?.digest ?? 'sha-256'
-/** The digest by which an envelope is named everywhere: that of its compact token's bytes. */
-export const tokenDigest = (compact: string): Digest => digestOf(compact, digestAlgorithm)
+/**
+ * The digest by which an envelope is named everywhere: that of its compact token's bytes, by the algorithm that goes with its
+ * signature. Text that is no token is hashed too: whoever compares finds it different.
+ */
+export const tokenDigest = (compact: string): Digest => digestOf(compact, digestAlgorithmOf(compact.slice(0, compact.indexOf('.'))))
+
+/** Headers repeat: a log's are all alike. Few are kept, because anybody may write one. */
+const digestAlgorithms = new Map<string, DigestAlgorithm>()
+function digestAlgorithmOf(header: string): DigestAlgorithm {
+  const known = digestAlgorithms.get(header)
+  if (known !== undefined) return known
+  const alg = /"alg":"([A-Za-z0-9]+)"/.exec(Buffer.from(header.slice(0, 512), 'base64url').toString('latin1'))?.[1] ?? ''
+  const found = algorithmRow(alg)?.digest ?? 'sha-256'
+  if (digestAlgorithms.size >= 256) digestAlgorithms.clear()
+  digestAlgorithms.set(header, found)
+  return found
+}
 
 export type SealContext = {
   readonly fed: string
@@ -35,13 +50,24 @@ export type SealContext = {
 
 const seconds = (now: Date): number => Math.floor(now.getTime() / 1000)
 
-/** Opens an epoch. `closing` is the last position of the epoch before, null for the first. `lost` declares a loss (`log.ts`). */
+export type ContentKeys = {
+  /** the content key of the epoch, wrapped for its readers */
+  readonly wrapped: WrappedKey
+  /** those of earlier epochs, for readers that joined since and may have the past */
+  readonly past: readonly { readonly epoch: number; readonly wrapped: WrappedKey }[]
+}
+
+/**
+ * Opens an epoch. `closing` is the last position of the epoch before, null for the first. `lost` declares a loss (`log.ts`). A
+ * restricted audience needs `keys`. @throws TOKEN_TOO_LARGE
+ */
 export async function sealOpening(
   log: LogId,
   epoch: number,
   closing: LogHead | null,
   context: SealContext,
   lost: Loss | null = null,
+  keys: ContentKeys | null = null,
 ): Promise<SealedEntry> {
   const claims: EpochClaims = {
     fed: context.fed,
@@ -53,8 +79,12 @@ export async function sealOpening(
     mem: context.mem,
     ...(closing === null ? {} : { cls: { ep: closing.epoch, seq: closing.seq, dig: closing.digest } }),
     ...(lost === null ? {} : { lst: lossClaim(lost) }),
+    ...(keys === null ? {} : { cek: keys.wrapped as NonNullable<EpochClaims['cek']> }),
+    ...(keys === null || keys.past.length === 0 ? {} : { past: keys.past.map(pastClaim) }),
   }
   const token = await context.signer.sign('epoch', claims)
+  if (token.length > LIMITS.epochTokenBytes)
+    throw new ExchangeError('TOKEN_TOO_LARGE', `expected an opening of at most ${LIMITS.epochTokenBytes} bytes`)
   return { log, epoch, seq: 0, digest: tokenDigest(token), token, body: null, records: 0 }
 }
 
@@ -63,6 +93,12 @@ const lossClaim = ({ epoch, seq, previous, floor }: Loss): NonNullable<EpochClai
   seq,
   ...(previous === null ? {} : { prv: previous }),
   ver: floor,
+})
+
+type PastClaim = NonNullable<EpochClaims['past']>[number]
+const pastClaim = ({ epoch, wrapped }: ContentKeys['past'][number]): PastClaim => ({
+  ep: epoch,
+  cek: wrapped as PastClaim['cek'],
 })
 
 /** A record is written once, however often its text is asked for: cutting, sealing and applying all need it. */
@@ -97,9 +133,14 @@ export async function sealEnvelope(
   log: LogId,
   head: LogHead,
   records: readonly ExchangeRecord[],
-  context: SealContext & { readonly salt: string },
+  context: SealContext & { readonly salt: string; readonly contentKey?: Uint8Array | null },
 ): Promise<SealedEntry> {
-  const body = formatBody(context.salt, records)
+  const plain = formatBody(context.salt, records)
+  const { contentKey = null } = context
+  if (contentKey !== null && !isRestricted(log.audience))
+    throw new ExchangeError('AUDIENCE_NOT_ALLOWED', `${formatLogId(log)}: expected a restricted audience for a content key`)
+  const at = { epoch: head.epoch, seq: head.seq + 1 }
+  const body = contentKey === null ? plain : encryptBody(contentKey, context.fed, log, at, plain)
   if (body.length > LIMITS.bodyBytes || records.length === 0 || records.length > LIMITS.recordsPerEnvelope) {
     throw new ExchangeError(
       'RECORD_TOO_LARGE',
@@ -121,7 +162,8 @@ export async function sealEnvelope(
     iat: seconds(context.now),
     n: records.length,
     mem: context.mem,
-    dig: digestOf(body, digestAlgorithm),
+    dig: digestOf(body, context.signer.digest),
+    ...(contentKey === null ? {} : { pdg: digestOf(plain, context.signer.digest) }),
   }
   const token = await context.signer.sign('envelope', claims)
   return { log, epoch: claims.ep, seq: claims.seq, digest: tokenDigest(token), token, body, records: records.length }
@@ -133,8 +175,8 @@ function schemaOf(dataset: string): string {
   return `${row.name}/${row.major}.${row.minor}`
 }
 
-/** room for the salt and the brackets around the records */
-const BODY_FRAME_BYTES = 64
+/** room for the salt and the brackets around the records, and for what encryption adds */
+const BODY_FRAME_BYTES = 64 + SEALED_BODY_BYTES
 
 /**
  * Cuts records into batches that fit one envelope each, in order.

@@ -71,6 +71,10 @@ const standsAtLoss = (head: LogHead | null, lost: Position | null): boolean =>
 export const keptBefore = ({ epoch, seq, previous }: Loss): LogHead | null =>
   previous === null ? null : { epoch, seq: seq - 1, digest: previous }
 
+/** The positions that the opening over a loss gives digests for: a holder that has another there has proof of two histories. */
+export const namedByLoss = (entry: ChainEntry): LogHead[] =>
+  entry.kind === 'opening' && entry.lost != null ? [entry.closing, keptBefore(entry.lost)].filter(at => at !== null) : []
+
 function judgeReopening(head: LogHead, closing: LogHead | null, lost: Loss): ChainVerdict {
   for (const at of [closing, keptBefore(lost)])
     if (at !== null && comparePositions(head, at) === 0 && head.digest !== at.digest) return 'fork'

@@ -18,7 +18,7 @@ import type { EpochClaims } from './generated/epoch.ts'
 import { type IJsonFault, readIJson } from './i-json.ts'
 import { LIMITS } from './limits.ts'
 import { type ChainEntry, formatLogId, type LogId } from './log.ts'
-import { keyFor, type Membership, mayAddress, memberOf } from './membership.ts'
+import { checkStanding, keyFor, type Membership, mayAddress, memberOf } from './membership.ts'
 import type { ExchangeRecord, JsonValue } from './record.ts'
 import { type ParsedToken, parseToken, verifyToken } from './tokens.ts'
 import { checkBody, checkClaims, checkRecord, type Fault } from './validators.ts'
@@ -46,7 +46,7 @@ const claimFaults = (kind: 'envelope' | 'epoch', parsed: ParsedToken): void => {
 
 /**
  * Opens an entry's token: form, member and key, signature, allowed.
- * @throws TOKEN_*, FEDERATION_FOREIGN, MEMBER_UNKNOWN, KEY_*, MEMBERSHIP_BEHIND (wait), SUBJECT_MISMATCH
+ * @throws TOKEN_*, FEDERATION_FOREIGN, MEMBER_UNKNOWN, MEMBER_SUSPENDED, KEY_*, MEMBERSHIP_BEHIND (wait), SUBJECT_MISMATCH
  */
 export async function openToken(
   kind: 'envelope' | 'epoch',
@@ -69,7 +69,9 @@ export async function openToken(
     throw new ExchangeError('SUBJECT_MISMATCH', `expected ${formatLogId(subject)}, the token says ${formatLogId(log)}`)
   }
   const member = memberOf(membership, log.origin)
-  await verifyToken(parsed, keyFor(member.keys, parsed.kid, { log, position }))
+  const at = { log, position, mem: claims.mem }
+  await verifyToken(parsed, keyFor(member.keys, parsed.kid, at))
+  checkStanding(member, at)
   const digest = tokenDigest(compact)
   return {
     compact,
@@ -115,7 +117,7 @@ function refusalOf(claims: EnvelopeClaims | EpochClaims, membership: Membership)
   if (!member.writes.some(name => name === claims.ds)) {
     return new ExchangeError('DATASET_NOT_ALLOWED', `${claims.iss}: expected one of ${member.writes.join(', ')}, got ${claims.ds}`)
   }
-  if (!mayAddress(membership, member, claims.aud)) {
+  if (!mayAddress(membership, member, claims.aud, claims.mem)) {
     return new ExchangeError('AUDIENCE_NOT_ALLOWED', `${claims.iss}: expected an audience that it may address, got ${claims.aud}`)
   }
   if (!('sch' in claims)) return null

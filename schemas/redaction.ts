@@ -4,7 +4,6 @@
  * about those keys is gone. A redaction names every key erased at its position so far, and its `old` is always the digest that stands
  * in the envelope: the newest one alone shows that a redacted body is right, however many came before it.
  */
-import { algorithmRow, SIGNING_ALGORITHM } from './algorithms.ts'
 import { algorithmOfDigest, type Digest, digestOf } from './digest.ts'
 import type { SealContext } from './envelope.ts'
 import { ExchangeError } from './errors.ts'
@@ -25,6 +24,8 @@ export type Redaction = {
   /** what the envelope names as its body */
   readonly old: Digest
   readonly new: Digest
+  /** of the new plain body, for a restricted audience: `old` and `new` are of the ciphertext then */
+  readonly pdg?: Digest
   /** every key erased at this position so far */
   readonly keys: ReadonlySet<string>
   readonly why: RetractReason
@@ -32,7 +33,6 @@ export type Redaction = {
 }
 
 const invalid = (reason: string): ExchangeError => new ExchangeError('REDACTION_INVALID', reason)
-const digestAlgorithm = algorithmRow(SIGNING_ALGORITHM)?.digest ?? 'sha-256'
 
 type Batch = { readonly salt: string; readonly records: readonly { readonly [name: string]: unknown }[] }
 
@@ -86,10 +86,18 @@ export const erasableRecords = (
  * @throws BODY_DIGEST_MISMATCH, REDACTION_INVALID
  */
 export function checkRedaction(held: Uint8Array | null, plain: Uint8Array, redaction: Pick<Redaction, 'new' | 'keys'>): void {
-  const { keys } = redaction
-  if (digestOf(plain, algorithmOfDigest(redaction.new)) !== redaction.new) {
-    throw new ExchangeError('BODY_DIGEST_MISMATCH', 'expected the bytes whose digest stands in the redaction')
-  }
+  checkRedactedBytes(plain, redaction)
+  checkRedactedBatch(held, plain, redaction.keys)
+}
+
+/** @throws BODY_DIGEST_MISMATCH */
+export function checkRedactedBytes(bytes: Uint8Array, redaction: Pick<Redaction, 'new'>): void {
+  if (digestOf(bytes, algorithmOfDigest(redaction.new)) === redaction.new) return
+  throw new ExchangeError('BODY_DIGEST_MISMATCH', 'expected the bytes whose digest stands in the redaction')
+}
+
+/** The same of plain bodies whose digest was compared before: that of a restricted audience is the ciphertext's. @throws REDACTION_INVALID */
+export function checkRedactedBatch(held: Uint8Array | null, plain: Uint8Array, keys: ReadonlySet<string>): void {
   const after = parseBatch(plain, NONE)
   if (after.records.some(record => isErased(record, keys) && record.body !== null)) {
     throw invalid('expected the body of every named key to be null')
@@ -119,12 +127,15 @@ export type Erasing = {
   /** every key erased at this position, those of earlier redactions among them */
   readonly keys: ReadonlySet<string>
   readonly why: RetractReason
-  /** the body that replaces the one that stands, from {@link redactBody} */
+  /** the body that replaces the one that stands, from {@link redactBody}, encrypted for a restricted audience */
   readonly body: Uint8Array
+  /** before encryption */
+  readonly plain?: Uint8Array
 }
 
 /** Signs a redaction. @throws TOKEN_TOO_LARGE if its keys do not fit one token */
-export async function sealRedaction({ log, position, old, keys, why, body }: Erasing, context: SealContext): Promise<string> {
+export async function sealRedaction(erasing: Erasing, context: SealContext): Promise<string> {
+  const { log, position, old, keys, why, body, plain } = erasing
   const claims: RedactionClaims = {
     fed: context.fed,
     iss: log.origin,
@@ -133,7 +144,8 @@ export async function sealRedaction({ log, position, old, keys, why, body }: Era
     ep: position.epoch,
     seq: position.seq,
     old,
-    new: digestOf(body, digestAlgorithm),
+    new: digestOf(body, context.signer.digest),
+    ...(plain === undefined ? {} : { pdg: digestOf(plain, context.signer.digest) }),
     keys: [...keys].sort(),
     why,
     iat: Math.floor(context.now.getTime() / 1000),
@@ -169,13 +181,14 @@ export async function openRedaction(token: string, membership: Membership, subje
   if (subject !== null && formatLogId(subject) !== formatLogId(log)) {
     throw new ExchangeError('SUBJECT_MISMATCH', `expected ${formatLogId(subject)}, the token says ${formatLogId(log)}`)
   }
-  await verifyToken(parsed, keyFor(memberOf(membership, claims.iss).keys, parsed.kid, { log, position }))
+  await verifyToken(parsed, keyFor(memberOf(membership, claims.iss).keys, parsed.kid, { log, position, mem: claims.mem }))
   return {
     token,
     log,
     position,
     old: claims.old,
     new: claims.new,
+    ...(claims.pdg === undefined ? {} : { pdg: claims.pdg }),
     keys: new Set(claims.keys),
     why: claims.why,
     issuedAt: new Date(claims.iat * 1000),

@@ -6,6 +6,7 @@ import expert from './datasets/expert.schema.json' with { type: 'json' }
 import indicator from './datasets/indicator.schema.json' with { type: 'json' }
 import trade from './datasets/trade.schema.json' with { type: 'json' }
 import trust from './datasets/trust.schema.json' with { type: 'json' }
+import type { AllianceClaims } from './generated/alliance.ts'
 import type { CreditBody } from './generated/credit.ts'
 import type { EntityBody } from './generated/entity.ts'
 import type { EnvelopeClaims } from './generated/envelope.ts'
@@ -13,15 +14,24 @@ import type { EpochClaims } from './generated/epoch.ts'
 import type { ExpertBody } from './generated/expert.ts'
 import type { HeadClaims } from './generated/head.ts'
 import type { IndicatorBody } from './generated/indicator.ts'
+import type { JoinClaims } from './generated/join.ts'
+import type { KeysClaims } from './generated/keys.ts'
+import type { MembershipClaims } from './generated/membership.ts'
+import type { PossessionClaims } from './generated/possession.ts'
 import type { Problem } from './generated/problem.ts'
 import type { ReceiptClaims } from './generated/receipt.ts'
 import type { WireRecord } from './generated/record.ts'
 import type { RedactionClaims } from './generated/redaction.ts'
 import type { TradeBody } from './generated/trade.ts'
 import type { TrustBody } from './generated/trust.ts'
+import alliance from './wire/alliance.schema.json' with { type: 'json' }
 import envelope from './wire/envelope.schema.json' with { type: 'json' }
 import epoch from './wire/epoch.schema.json' with { type: 'json' }
 import head from './wire/head.schema.json' with { type: 'json' }
+import join from './wire/join.schema.json' with { type: 'json' }
+import keys from './wire/keys.schema.json' with { type: 'json' }
+import membership from './wire/membership.schema.json' with { type: 'json' }
+import possession from './wire/possession.schema.json' with { type: 'json' }
 import problem from './wire/problem.schema.json' with { type: 'json' }
 import receipt from './wire/receipt.schema.json' with { type: 'json' }
 import record from './wire/record.schema.json' with { type: 'json' }
@@ -39,9 +49,14 @@ export type DatasetBodies = {
   trust: TrustBody
 }
 type WireTypes = {
+  alliance: AllianceClaims
   envelope: EnvelopeClaims
   epoch: EpochClaims
   head: HeadClaims
+  join: JoinClaims
+  keys: KeysClaims
+  membership: MembershipClaims
+  possession: PossessionClaims
   problem: Problem
   receipt: ReceiptClaims
   record: WireRecord
@@ -52,6 +67,19 @@ type WireName = keyof WireTypes
 export const DATASET_SCHEMAS = { credit, entity, expert, indicator, trade, trust } as const satisfies {
   [name in OpenDatasetName]: JsonSchema
 }
-export const WIRE_SCHEMAS = { envelope, epoch, head, problem, receipt, record, redaction } as const satisfies {
+export const WIRE_SCHEMAS = {
+  alliance,
+  envelope,
+  epoch,
+  head,
+  join,
+  keys,
+  membership,
+  possession,
+  problem,
+  receipt,
+  record,
+  redaction,
+} as const satisfies {
   [name in WireName]: JsonSchema
 }

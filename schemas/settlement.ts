@@ -11,10 +11,10 @@ import {
   formatLogId,
   formatPosition,
   judgeChain,
-  keptBefore,
   type LogHead,
   type LogId,
   missingBefore,
+  namedByLoss,
 } from './log.ts'
 
 export type Arriving = { readonly log: LogId; readonly entry: ChainEntry; readonly token: string }
@@ -83,11 +83,13 @@ function judge(
   const against = announced === null ? null : contradiction(announced.assertions, assertions)
   if (announced !== null && against !== null) return { kind: 'fork', statements: [announced.token, token], reason: against }
   if (verdict === 'next') {
-    const kept = entry.kind === 'opening' && entry.lost != null ? keptBefore(entry.lost) : null
-    const there = kept === null ? null : heldAt(kept)
-    if (kept === null || there === null || there.digest === kept.digest) return { kind: 'next' }
-    const reason = `${formatLogId(log)}: two digests at ${formatPosition(kept)}`
-    return { kind: 'fork', statements: [there.token, token], reason }
+    for (const named of namedByLoss(entry)) {
+      const there = heldAt(named)
+      if (there === null || there.digest === named.digest) continue
+      const reason = `${formatLogId(log)}: two digests at ${formatPosition(named)}`
+      return { kind: 'fork', statements: [there.token, token], reason }
+    }
+    return { kind: 'next' }
   }
   // The entry contradicts one that is held: the one at its position, or the last one, which it does not follow.
   const other = held ?? (head === null ? null : heldAt(head))

@@ -6,7 +6,7 @@ import { ExchangeError } from './errors.ts'
 import type { HeadClaims } from './generated/head.ts'
 import type { ReceiptClaims } from './generated/receipt.ts'
 import type { LogHead, LogId } from './log.ts'
-import { keyFor, type Membership, memberOf } from './membership.ts'
+import { checkStanding, keyFor, type Membership, memberOf } from './membership.ts'
 import type { SnapshotMark } from './snapshot.ts'
 import { parseToken, type Signer, verifyToken } from './tokens.ts'
 import { checkClaims } from './validators.ts'
@@ -38,14 +38,16 @@ export async function sealReceipt(log: LogId, head: LogHead, context: { fed: str
   return context.signer.sign('receipt', claims)
 }
 
-/** @throws TOKEN_*, FEDERATION_FOREIGN, KEY_UNKNOWN */
+/** @throws TOKEN_*, FEDERATION_FOREIGN, KEY_UNKNOWN, KEY_OUT_OF_RANGE past the closings of a retired key */
 export async function openReceipt(token: string, membership: Membership): Promise<Receipt> {
   const parsed = parseToken(token, 'receipt')
   const claims = claimsOf<ReceiptClaims>('receipt', parsed.claims, membership.fed)
-  await verifyToken(parsed, keyFor(membership.hubKeys, parsed.kid, null))
+  const log: LogId = { origin: claims.org, dataset: claims.ds, audience: claims.aud }
+  const head: LogHead = { epoch: claims.ep, seq: claims.seq, digest: claims.dig }
+  await verifyToken(parsed, keyFor(membership.hubKeys, parsed.kid, { log, position: head }))
   return {
-    log: { origin: claims.org, dataset: claims.ds, audience: claims.aud },
-    head: { epoch: claims.ep, seq: claims.seq, digest: claims.dig },
+    log,
+    head,
     issuedAt: new Date(claims.iat * 1000),
     token,
   }
@@ -110,21 +112,24 @@ const markOf = ({ ep, seq, dig, root, n }: MarkClaims): SnapshotMark => ({
   records: n,
 })
 
-/** @throws TOKEN_*, FEDERATION_FOREIGN, MEMBER_UNKNOWN, KEY_* */
+/** @throws TOKEN_*, FEDERATION_FOREIGN, MEMBER_UNKNOWN, MEMBER_SUSPENDED, KEY_* */
 export async function openHead(token: string, membership: Membership): Promise<Head> {
   const parsed = parseToken(token, 'head')
   const claims = claimsOf<HeadClaims>('head', parsed.claims, membership.fed)
-  await verifyToken(parsed, keyFor(memberOf(membership, claims.iss).keys, parsed.kid, null))
+  const member = memberOf(membership, claims.iss)
+  await verifyToken(parsed, keyFor(member.keys, parsed.kid, null))
+  const logs = claims.logs.map(at => ({
+    log: { origin: claims.iss, dataset: at.ds, audience: claims.aud },
+    head: { epoch: at.ep, seq: at.seq, digest: at.dig },
+    erased: at.red ?? 0,
+    snapshot: at.snap === undefined ? null : markOf(at.snap),
+  }))
+  for (const { log, head } of logs) checkStanding(member, { log, position: head })
   return {
     origin: claims.iss,
     audience: claims.aud,
     issuedAt: new Date(claims.iat * 1000),
-    logs: claims.logs.map(at => ({
-      log: { origin: claims.iss, dataset: at.ds, audience: claims.aud },
-      head: { epoch: at.ep, seq: at.seq, digest: at.dig },
-      erased: at.red ?? 0,
-      snapshot: at.snap === undefined ? null : markOf(at.snap),
-    })),
+    logs,
     held: claims.held.map(at => ({
       log: { origin: at.org, dataset: at.ds, audience: at.aud },
       head: { epoch: at.ep, seq: at.seq, digest: at.dig },

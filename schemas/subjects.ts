@@ -5,10 +5,11 @@
 import { ExchangeError } from './errors.ts'
 import type { LogId } from './log.ts'
 
-const TOKEN = /^[A-Za-z0-9-]{1,64}$/
+export const SUBJECT_TOKEN = /^[A-Za-z0-9-]{1,64}$/
 
 const token = (text: string): string => {
-  if (!TOKEN.test(text)) throw new ExchangeError('SUBJECT_MISMATCH', 'expected a subject token of letters, digits and hyphens')
+  if (!SUBJECT_TOKEN.test(text))
+    throw new ExchangeError('SUBJECT_MISMATCH', 'expected a subject token of letters, digits and hyphens')
   return text
 }
 
@@ -26,28 +27,60 @@ export function parseLogSubject(subject: string): LogId {
   return { origin: token(origin), dataset: token(dataset), audience: token(audience) }
 }
 
+/** The hub's own log: its stream is named as those of the origins are. */
+export const MEMBERSHIP_SUBJECT = 'log.hub.membership.all'
+
 export const streamName = (origin: string): string => `LOG-${token(origin)}`
 /** One durable consumer per reader and origin. */
 export const consumerName = (reader: string): string => `READER-${token(reader)}`
 
-/** Signed heads of one origin, for one audience. */
+/** JetStream's own: requests to it, and acknowledgements. A member's account imports what is its own of the first under another name. */
+export const API_PREFIX = '$JS.API'
+export const MEMBER_API_PREFIX = 'HUB.API'
+export const ACK_PREFIX = '$JS.ACK'
+
+/** Signed heads of one origin, for one audience: said here, */
 export const headSubject = (origin: string, audience: string): string => `head.${token(origin)}.${token(audience)}`
-export const headFilter = (audience: string): string => `head.*.${token(audience)}`
+/** and heard here. The broker itself carries them over, by a stream that keeps the newest of each and publishes it again. */
+export const heardSubject = (origin: string, audience: string): string => `heard.${token(origin)}.${token(audience)}`
+export const headFilter = (audience: string): string => `heard.*.${token(audience)}`
+export const HEADS_STREAM = 'HEADS'
+export const SAID_HEADS = 'head.*.*'
+export const HEADS_AGAIN = { src: SAID_HEADS, dest: 'heard.{{wildcard(1)}}.{{wildcard(2)}}' } as const
 /** Every head: the hub's to hear. */
-export const ALL_HEADS = 'head.>'
+export const ALL_HEADS = 'heard.*.*'
 /** The hub's receipts to one origin. */
 export const receiptSubject = (origin: string): string => `receipt.${token(origin)}`
 /**
- * Questions of one program to another: `range` for entries of a log, `redactions` for what was erased in it,
- * `snapshot` for pieces of its state, `receipts` for the hub's, `standing` for where the asker's own
- * logs stand at the one asked, `heads` for the newest signed heads that it has heard, `forks` for the proofs that it holds. `proof` hands one over unasked and
- * wants no answer. Both codes stand in the subject, so that the broker can hold each to its own.
+ * Questions of one program to another: `range` for entries of a log, `redactions` for what was erased in it, `snapshot` for pieces of
+ * its state, `receipts` for the hub's, `standing` for where the asker's own logs stand at the one asked, `heads` for the newest signed
+ * heads that it has heard, `forks` for the proofs that it holds; `proof` hands one over unasked and wants no answer. `membership` is for
+ * entries of the membership log from a position on, of any holder; `change` has the hub enter what the asker has signed about itself;
+ * `proposals` asks it for alliances that wait for consents. Both codes stand in the subject, so that the broker can hold each to its own.
+ * A question is put at `ask.…` and heard at `asked.…`: an account may not import what it exports.
  */
-export type QuestionKind = 'range' | 'redactions' | 'snapshot' | 'receipts' | 'standing' | 'heads' | 'forks' | 'proof'
+export type QuestionKind =
+  | 'range'
+  | 'redactions'
+  | 'snapshot'
+  | 'receipts'
+  | 'standing'
+  | 'heads'
+  | 'forks'
+  | 'proof'
+  | 'membership'
+  | 'change'
+  | 'proposals'
 export const questionSubject = (holder: string, kind: QuestionKind, asker: string): string =>
   `ask.${token(holder)}.${kind}.${token(asker)}`
-export const questionFilter = (holder: string, kind: QuestionKind): string => `ask.${token(holder)}.${kind}.*`
+export const questionFilter = (holder: string, kind: QuestionKind): string => `asked.${token(holder)}.${kind}.*`
 export const askerOf = (subject: string): string => token(subject.split('.').at(-1) ?? '')
+
+/**
+ * Where the broker itself has an answer go that crosses accounts. A reply subject of another kind came from the holder's own account,
+ * and answering it would make this program publish there.
+ */
+export const mayAnswer = (reply: string | undefined): boolean => reply?.startsWith('_R_.') === true
 
 /** Answers come under the asker's own prefix, which nobody else may read. */
 export const inboxPrefix = (program: string): string => `_INBOX_${token(program)}`
@@ -63,4 +96,6 @@ export const HEADERS = {
   group: 'Hutong-Group',
   code: 'Hutong-Code',
   end: 'Hutong-End',
+  /** an entry of the membership log, where it fits; a larger one is the data */
+  membership: 'Hutong-Membership',
 } as const

@@ -32,6 +32,7 @@ describe('repair', () => {
     const log = { origin: '530000', dataset: 'entity', audience: 'all' }
     expect(repairSources(log, '520000', ['320000', '520000', '530000'])).toEqual(['hub', '530000', '320000'])
     expect(repairSources(log, '530000', ['320000', '520000', '530000'])).toEqual(['hub', '320000', '520000'])
+    expect(repairSources(log, 'hub', ['320000', '520000', '530000'])).toEqual(['530000', '320000', '520000'])
   })
 })
 

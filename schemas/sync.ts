@@ -37,10 +37,8 @@ export function nextOutboxAction({ head, receipt, sent }: Outbox, now: number): 
 }
 
 /** Whom to ask for missing entries, in order: the hub, the origin, then every other holder. Whoever answers is checked the same. */
-export const repairSources = (log: LogId, own: string, holders: readonly string[]): string[] => [
-  'hub',
-  ...[log.origin, ...holders.filter(code => code !== log.origin)].filter(code => code !== own),
-]
+export const repairSources = (log: LogId, own: string, holders: readonly string[]): string[] =>
+  ['hub', log.origin, ...holders.filter(code => code !== log.origin)].filter(code => code !== own)
 
 /** What another holder says of one of this origin's logs. */
 export type Witness = { readonly holder: string; readonly head: LogHead }

@@ -3,9 +3,8 @@
  * The header holds `alg`, `typ` and `kid` and nothing else: no embedded key, no URL, no certificate, no `crit`, no `b64`. Text is
  * judged before it is decoded, the type is compared before the claims are read, and the algorithm must be the key's own.
  */
-import { KeyObject, verify } from 'node:crypto'
-import { CompactSign, type CryptoKey } from 'jose'
-import { algorithmRow } from './algorithms.ts'
+import { algorithmRow, type PrivateKey, type PublicKey } from './algorithms.ts'
+import type { DigestAlgorithm } from './digest.ts'
 import { ExchangeError } from './errors.ts'
 import { parseIJson } from './i-json.ts'
 import { LIMITS } from './limits.ts'
@@ -16,34 +15,55 @@ export const TOKEN_TYPES = {
   receipt: 'hutong-receipt+jwt',
   head: 'hutong-head+jwt',
   redaction: 'hutong-redaction+jwt',
+  membership: 'hutong-membership+jwt',
+  join: 'hutong-join+jwt',
+  keys: 'hutong-keys+jwt',
+  alliance: 'hutong-alliance+jwt',
+  possession: 'hutong-possession+jwt',
+  // OpenID Federation 1.0 §3, §7.1 and §8.7.2
+  statement: 'entity-statement+jwt',
+  'trust-mark': 'trust-mark+jwt',
+  'key-set': 'jwk-set+jwt',
+  audit: 'hutong-audit+jwt',
 } as const
 export type TokenKind = keyof typeof TOKEN_TYPES
 
 export type ParsedToken = { readonly compact: string; readonly alg: string; readonly kid: string; readonly claims: unknown }
-export type VerificationKey = { readonly alg: string; readonly key: CryptoKey }
+export type VerificationKey = { readonly alg: string; readonly key: PublicKey }
 
 /** Signs claims under one key. A second implementation may hold the key in another process or device. */
 export interface Signer {
   readonly kid: string
+  /** what its logs are hashed with: it goes with the signature's algorithm */
+  readonly digest: DigestAlgorithm
   sign(kind: TokenKind, claims: object): Promise<string>
 }
 
-export function createSigner(kid: string, alg: string, key: CryptoKey): Signer {
+export function createSigner(kid: string, alg: string, key: PrivateKey): Signer {
+  const row = algorithmRow(alg)
+  if (row === undefined) throw new ExchangeError('TOKEN_ALGORITHM_REFUSED', 'expected an algorithm of the table')
   return {
     kid,
-    sign: (kind, claims) =>
-      new CompactSign(new TextEncoder().encode(JSON.stringify(claims)))
-        .setProtectedHeader({ alg, typ: TOKEN_TYPES[kind], kid })
-        .sign(key),
+    digest: row.digest,
+    sign: (kind, claims) => row.sign({ alg, typ: TOKEN_TYPES[kind], kid }, Buffer.from(JSON.stringify(claims)), key),
   }
 }
 
 export const TOKEN_BYTES: { readonly [kind in TokenKind]: number } = {
   envelope: LIMITS.envelopeTokenBytes,
-  epoch: LIMITS.tokenBytes,
+  epoch: LIMITS.epochTokenBytes,
   receipt: LIMITS.tokenBytes,
   head: LIMITS.tokenBytes,
   redaction: LIMITS.redactionTokenBytes,
+  membership: LIMITS.membershipTokenBytes,
+  join: LIMITS.consentTokenBytes,
+  keys: LIMITS.consentTokenBytes,
+  alliance: LIMITS.possessionTokenBytes,
+  possession: LIMITS.possessionTokenBytes,
+  statement: LIMITS.tokenBytes,
+  'trust-mark': LIMITS.possessionTokenBytes,
+  'key-set': LIMITS.tokenBytes,
+  audit: LIMITS.tokenBytes,
 }
 
 const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/
@@ -103,20 +123,8 @@ export async function verifyToken(token: ParsedToken, { alg, key }: Verification
   if (!isAlgorithmOfKey(token.alg, alg)) {
     throw new ExchangeError('TOKEN_ALGORITHM_REFUSED', `expected ${alg}, the algorithm of the key, got ${token.alg}`)
   }
-  const dot = token.compact.lastIndexOf('.')
-  const signed = Buffer.from(token.compact.slice(0, dot), 'latin1')
-  if (!verify(null, signed, keyObject(key), Buffer.from(token.compact.slice(dot + 1), 'base64url'))) {
-    throw new ExchangeError('TOKEN_SIGNATURE_INVALID', 'expected a signature by the named key over these bytes')
-  }
-}
-
-const objects = new WeakMap<CryptoKey, KeyObject>()
-function keyObject(key: CryptoKey): KeyObject {
-  const known = objects.get(key)
-  if (known !== undefined) return known
-  const made = KeyObject.from(key)
-  objects.set(key, made)
-  return made
+  const good = await algorithmRow(token.alg)?.verify(token.compact, token.alg, key)
+  if (good !== true) throw new ExchangeError('TOKEN_SIGNATURE_INVALID', 'expected a signature by the named key over these bytes')
 }
 
 /** Both names of Ed25519 mean one algorithm; no other two do. */

@@ -11,9 +11,11 @@ import { ExchangeError } from './errors.ts'
 import { type Fault, faultOf } from './faults.ts'
 import { DATASET_SCHEMAS, type JsonSchema, WIRE_SCHEMAS } from './schema-files.ts'
 import { openSchema } from './schema-parts.ts'
+import type { TokenKind } from './tokens.ts'
 
 export type { Fault } from './faults.ts'
-export type ClaimsKind = 'envelope' | 'epoch' | 'receipt' | 'head' | 'redaction'
+/** Tokens whose claims have a schema. */
+export type ClaimsKind = TokenKind & keyof typeof WIRE_SCHEMAS
 export type BodyMode = 'sealing' | 'receiving'
 
 const VALID: readonly Fault[] = Object.freeze([])
@@ -25,6 +27,7 @@ const compiler = (allErrors: boolean): Ajv2020 =>
     strict: true,
     strictRequired: false,
     strictTypes: false,
+    discriminator: true,
     formats: { date: isDate, 'date-time': isDateTime, 'party-code': (text: string) => !isIdentityNumber(text) },
     keywords: ['x-zh', 'x-source', 'x-national'],
   })

@@ -6,7 +6,8 @@
  */
 import { AckPolicy, type JsMsg, RetentionPolicy, StorageType } from '@nats-io/jetstream'
 import { Client } from 'pg'
-import { connectBroker } from '../../runtime/nats.ts'
+import { readBrokerCredentials } from '../../runtime/broker/credentials.ts'
+import { connectBroker, readBrokerCa } from '../../runtime/nats.ts'
 import { appendOf, batchText, createTables, upsertOf, VARIANTS, type Variant } from './limit-tables.ts'
 import { cut, flatRows } from './rows.ts'
 import { now, say, serve } from './worker.ts'
@@ -14,8 +15,8 @@ import { now, say, serve } from './worker.ts'
 const {
   BENCH_DATABASE_URL: databaseUrl = '',
   BENCH_NATS_URL: url = '',
-  BENCH_NATS_USER: user = '',
-  BENCH_NATS_PASSWORD: pass = '',
+  BENCH_NATS_CREDENTIALS_FILE: credentialsFile = '',
+  BENCH_NATS_CA_FILE: caFile = '',
   BENCH_ROLE: role = '',
 } = process.env
 /** publishes under way, batches in one transaction, messages held without an acknowledgement */
@@ -23,7 +24,12 @@ const WINDOW = 32
 const GROUP = 8
 const HELD = 96
 
-await using broker = await connectBroker({ url, program: `limit-${role}`, credentials: { user, password: pass } })
+await using broker = await connectBroker({
+  url,
+  program: 'hub',
+  credentials: await readBrokerCredentials(credentialsFile),
+  ca: await readBrokerCa(caFile),
+})
 const db = new Client({ connectionString: databaseUrl })
 await db.connect()
 

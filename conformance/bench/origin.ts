@@ -9,22 +9,23 @@ import { join } from 'node:path'
 import { readConfig } from '../../node/config.ts'
 import { createEvents } from '../../node/events.ts'
 import { startAnnouncer } from '../../node/ledger/announcer.ts'
+import { createEpochKeys } from '../../node/ledger/epoch-keys.ts'
 import { openMark } from '../../node/ledger/mark.ts'
 import { type Publisher, startPublisher } from '../../node/ledger/publisher.ts'
 import { createSealer } from '../../node/ledger/sealer.ts'
 import { startSnapshotter } from '../../node/ledger/snapshotter.ts'
 import { NODE_MIGRATIONS } from '../../node/migrations/migrations.ts'
 import type { NodeTables } from '../../node/tables.ts'
-import { readKeyFile } from '../../runtime/key-file.ts'
+import { readBrokerCredentials } from '../../runtime/broker/credentials.ts'
+import { readKeyFile, signerOf } from '../../runtime/keys/key-file.ts'
+import { bodiesForAll } from '../../runtime/ledger/bodies.ts'
 import { createDoubts } from '../../runtime/ledger/doubts.ts'
 import { answerSnapshots } from '../../runtime/ledger/snapshot-questions.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { createLogger } from '../../runtime/log.ts'
-import { connectBroker, readBrokerCredentials } from '../../runtime/nats.ts'
+import { connectBroker, readBrokerCa } from '../../runtime/nats.ts'
 import { openStore } from '../../runtime/store.ts'
-import { SIGNING_ALGORITHM } from '../../schemas/algorithms.ts'
 import { parseMembership } from '../../schemas/membership.ts'
-import { createSigner } from '../../schemas/tokens.ts'
 import { candidates, cut } from './rows.ts'
 import { now, serve } from './worker.ts'
 
@@ -39,10 +40,10 @@ const events = createEvents(
   createDoubts(() => new Date()),
 )
 const clock = (): Date => new Date()
-const members = await parseMembership(await readFile(config.membershipFile, 'utf8'))
+const members = await parseMembership(await readFile(config.membershipFile ?? '', 'utf8'))
 const membership = () => members
-const key = await readKeyFile(config.keyFile)
-const signer = createSigner(key.kid, SIGNING_ALGORITHM, key.privateKey)
+const key = await readKeyFile(config.keyFile ?? '')
+const signer = signerOf(key)
 await using store = await openStore<NodeTables>({
   program: `hutong-node-${own}`,
   databaseUrl: config.databaseUrl,
@@ -54,7 +55,12 @@ await using store = await openStore<NodeTables>({
 const db = store.database.kysely
 const ledger = db.$pickTables<keyof LedgerTables>()
 const credentials = config.brokerCredentialsFile === undefined ? null : await readBrokerCredentials(config.brokerCredentialsFile)
-await using broker = await connectBroker({ url: config.natsUrl, program: own, credentials })
+await using broker = await connectBroker({
+  url: config.natsUrl,
+  program: own,
+  credentials,
+  ca: await readBrokerCa(config.brokerCaFile),
+})
 await using announcer = startAnnouncer({
   broker,
   db: ledger,
@@ -73,6 +79,7 @@ await using sealer = createSealer({
   origin: own,
   signer,
   membership,
+  epochKeys: createEpochKeys(bodiesForAll),
   clock,
   // a federation that has just been founded: nobody holds more of this log than its origin
   restoration: { done: Promise.resolve(), trouble: () => null },

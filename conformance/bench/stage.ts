@@ -12,13 +12,13 @@ import { startBroker } from '../../runtime/broker/launcher.ts'
 import { resolveBroker } from '../../runtime/broker/resolver.ts'
 import type { Environment } from '../../runtime/environment.ts'
 import { startPostgres } from '../../runtime/postgres/server.ts'
-import { brokerUsers } from '../federation/broker-users.ts'
+import { prepareTrust } from '../federation/broker-trust.ts'
 import { childEnvironment } from '../federation/config.ts'
 import type { MemberPlan } from '../federation/members.ts'
 import { type Ground, hubPlan, logFileFor, nodePlan, urlFor } from '../federation/plans.ts'
 import { choosePorts } from '../federation/ports.ts'
 import { createProgram, type Program } from '../federation/programs.ts'
-import { newSecret, prepareSecrets, writeOwnerOnly } from '../federation/secrets.ts'
+import { newSecret, prepareSecrets } from '../federation/secrets.ts'
 import { type Bookkeeper, keepAccounts } from './accounts.ts'
 import { startWorker, type Worker } from './worker.ts'
 
@@ -70,20 +70,19 @@ export async function startStage(holderCount: number, signal: AbortSignal, setti
     urls.set(name, await postgres.createDatabase(`bench_${name}`, `bench_${name}`, newSecret()))
   const databaseUrl = (program: string): string => urls.get(program) ?? ''
 
-  const passwords = new Map(programs.map(name => [name, newSecret()]))
-  for (const [user, password] of passwords)
-    await writeOwnerOnly(secrets.brokerCredentialsFile(user), JSON.stringify({ user, password }))
+  const { trust, accounts: claims, tls, authorityFile } = await prepareTrust(home, secrets)
   const { path: binary } = await resolveBroker({
     cacheDir: join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'hutong'),
   })
-  const users = brokerUsers(members, name => passwords.get(name) ?? '')
-  const broker = undo.use(await startBroker({ binary, dataDir: join(home, 'broker'), users, signal }))
+  const broker = undo.use(await startBroker({ binary, dataDir: join(home, 'broker'), trust, accounts: claims, tls, signal }))
 
   const ground: Ground = {
     home,
     ports: await choosePorts(programs, new Map()),
     secrets,
     brokerCredentialsFile: secrets.brokerCredentialsFile,
+    brokerAuthorityFile: authorityFile,
+    brokerCaFile: tls.caFile,
     environment: set => childEnvironment({ NODE_COMPILE_CACHE: join(home, 'compiled'), ...process.env }, { ...set, ...settings }),
     databaseUrl,
     brokerUrl: () => broker.url,
@@ -109,8 +108,8 @@ export async function startStage(holderCount: number, signal: AbortSignal, setti
         BENCH_ROLE: role,
         BENCH_DATABASE_URL: databaseUrl(`limit_${role}`),
         BENCH_NATS_URL: broker.url,
-        BENCH_NATS_USER: 'hub',
-        BENCH_NATS_PASSWORD: passwords.get('hub') ?? '',
+        BENCH_NATS_CREDENTIALS_FILE: secrets.brokerCredentialsFile('hub'),
+        BENCH_NATS_CA_FILE: tls.caFile,
       }),
     })
   const workers = new Map<string, Worker>()

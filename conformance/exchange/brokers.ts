@@ -2,9 +2,9 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { BrokerUser } from '../../runtime/broker/configuration.ts'
 import { type BrokerServer, startBroker } from '../../runtime/broker/launcher.ts'
 import { keptPort } from '../../runtime/loopback-port.ts'
+import type { FederationTrust } from '../federation/broker-trust.ts'
 
 export type Brokers = AsyncDisposable & {
   readonly url: string
@@ -16,9 +16,10 @@ export type Brokers = AsyncDisposable & {
 
 export async function startBrokers(
   count: 1 | 3,
-  options: { readonly binary: string; readonly home: string; readonly users: readonly BrokerUser[] },
+  options: { readonly binary: string; readonly home: string; readonly trust: FederationTrust },
 ): Promise<Brokers> {
-  const { binary, home, users } = options
+  const { binary, home } = options
+  const { trust, accounts, tls } = options.trust
   const folder = (index: number): string => join(home, `broker-${index}`)
   const indexes = Array.from({ length: count }, (_, index) => index)
   for (const index of indexes) await mkdir(folder(index), { recursive: true })
@@ -30,11 +31,11 @@ export async function startBrokers(
     const [port, route] = [ports[index], routes[index]]
     if (port === undefined || route === undefined) throw new Error(`no broker ${index}`)
     const place = count === 1 ? {} : { cluster: { name: cluster, server: `${cluster}-${index}`, port: route, routes } }
-    servers.set(index, await startBroker({ binary, dataDir: folder(index), users, port, ...place }))
+    servers.set(index, await startBroker({ binary, dataDir: folder(index), trust, accounts, tls, port, ...place }))
   }
   await Promise.all(indexes.map(start))
   return {
-    url: `nats://127.0.0.1:${ports[0]}`,
+    url: `tls://127.0.0.1:${ports[0]}`,
     replicas: count,
     start,
     async stop(index) {

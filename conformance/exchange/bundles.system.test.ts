@@ -7,7 +7,7 @@ import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { BUNDLE_MEDIA_TYPE, type BundleItem, formatBundleEntry, readBundle } from '../../schemas/bundle.ts'
 import { type OperatorHome, operatorHome } from './operator-home.ts'
 import { legalPerson } from './rows.ts'
-import { ask, eventually, field, ingestRows, startTestbed, type Testbed } from './testbed.ts'
+import { ask, eventually, field, ingestRows, operator, startTestbed, type Testbed } from './testbed.ts'
 
 const LOG = '530000/entity/all'
 
@@ -27,7 +27,8 @@ beforeAll(async () => {
   await bed.stopNode('520000')
   await bed.stopNode('000000')
   for (let n = 0; n < 5; n += 1) await ingestRows(bed, '530000', [legalPerson(`91530100MA6K0000${n}X`, `云企 ${n}`)])
-  bundle = Buffer.from(await (await fetch(`${bed.node('530000').url}/v1/logs/${LOG}/envelopes`)).arrayBuffer())
+  const headers = await operator(bed, '530000')
+  bundle = Buffer.from(await (await fetch(`${bed.node('530000').url}/v1/logs/${LOG}/envelopes`, { headers })).arrayBuffer())
   items = await Array.fromAsync(readBundle(pieces(bundle)))
   expect(items.map(item => item.kind)).toEqual(['epoch', ...Array.from({ length: 5 }, () => 'envelope')])
   await bed.stopNode('530000')

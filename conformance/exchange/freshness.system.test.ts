@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freeze } from '../../runtime/ledger/forks.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { legalPerson } from './rows.ts'
-import { ask, eventually, field, ingestRows, startTestbed, type Testbed } from './testbed.ts'
+import { ask, eventually, field, ingestRows, operator, startTestbed, type Testbed } from './testbed.ts'
 
 const KEY = '91530100MA6K00001A'
 const HOUR_MS = 3_600_000
@@ -40,7 +40,7 @@ afterAll(async () => {
 })
 
 const get = async (code: string, path: string) => {
-  const response = await fetch(`${bed.node(code).url}${path}`)
+  const response = await fetch(`${bed.node(code).url}${path}`, { headers: await operator(bed, code) })
   return { status: response.status, age: response.headers.get('age'), body: (await response.json()) as never }
 }
 

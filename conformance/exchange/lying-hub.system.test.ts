@@ -14,6 +14,7 @@ import { HEADERS, headSubject } from '../../schemas/subjects.ts'
 import { type Entry, type LyingHub, startLyingHub } from './lying-hub.ts'
 import { legalPerson } from './rows.ts'
 import { type Answer, ask, eventually, field, ingestRows, startTestbed, type Testbed } from './testbed.ts'
+import { withholdHeads } from './withheld-heads.ts'
 
 const LOG = { origin: '530000', dataset: 'entity', audience: 'all' }
 const ID = '530000/entity/all'
@@ -279,9 +280,7 @@ describe('a hub that speaks for an origin', () => {
 
 describe("a hub that keeps one origin's heads from one reader", () => {
   it('shows there as an origin that is missing though another member has just seen it, and nowhere else', async () => {
-    await using other = await startTestbed(undefined, user =>
-      user.user === '520000' ? { ...user, withheld: ['head.530000.>'] } : user,
-    )
+    await using other = await startTestbed(undefined, { interfere: withholdHeads('530000', '520000') })
     await ingestRows(other, '530000', [legalPerson('91530100MA6K00001X', '公司')])
     const at = async (code: string) => {
       const { body } = await supervise(other, code, '/v1/logs')

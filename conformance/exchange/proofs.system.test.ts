@@ -9,7 +9,7 @@ import { digestOf } from '../../schemas/digest.ts'
 import { formatLogId, type LogId } from '../../schemas/log.ts'
 import { openProof, parseProof, type Statements } from '../../schemas/proof.ts'
 import { sealHead, sealReceipt } from '../../schemas/statements.ts'
-import { inboxPrefix, questionFilter, questionSubject } from '../../schemas/subjects.ts'
+import { askerOf, questionFilter, questionSubject } from '../../schemas/subjects.ts'
 import { operatorHome } from './operator-home.ts'
 import { deal, project } from './rows.ts'
 import { ask, eventually, field, ingestRows, startTestbed, type Testbed } from './testbed.ts'
@@ -185,7 +185,7 @@ describe('a false proof', () => {
     const liar = await bed.connectAs('520000')
     const lie = JSON.stringify([await twoHeads({ ...HONEST, dataset: 'credit' }, '520000')])
     liar.connection.subscribe(questionFilter('520000', 'forks'), {
-      callback: (_, message) => void (message.reply?.startsWith(inboxPrefix('530000')) === true && message.respond(lie)),
+      callback: (_, message) => void (askerOf(message.subject) === '530000' && message.respond(lie)),
     })
     const before = (await asideAt('530000')).length
     await bed.stopNode('530000')

@@ -19,7 +19,7 @@ import { takesEffect } from '../../schemas/replica-rule.ts'
 import { type Db, erasureGround, foundIn, headAt, LOG, MEMBERS, ORIGIN } from './erasure-ground.ts'
 import { operatorHome } from './operator-home.ts'
 import { legalPerson } from './rows.ts'
-import { ask, eventually, field, ingestRows, startTestbed, type Testbed } from './testbed.ts'
+import { ask, eventually, field, ingestRows, operator, startTestbed, type Testbed } from './testbed.ts'
 
 let bed: Testbed
 const { nodeDb, holders, spread, redact, nowhere } = erasureGround(() => bed)
@@ -119,8 +119,10 @@ describe('erasure by redaction', () => {
   })
 
   it('gives out the redacted body with its redaction, as a file that verifies', async () => {
-    for (const url of [bed.hub.url, bed.node('520000').url]) {
-      const file = Buffer.from(await (await fetch(`${url}/v1/logs/530000/entity/all/envelopes/1/1`)).arrayBuffer())
+    for (const name of ['hub', '520000']) {
+      const url = name === 'hub' ? bed.hub.url : bed.node(name).url
+      const headers = await operator(bed, name)
+      const file = Buffer.from(await (await fetch(`${url}/v1/logs/530000/entity/all/envelopes/1/1`, { headers })).arrayBuffer())
       const line = file.subarray(0, file.indexOf(0x0a)).toString()
       const [envelope = '', redaction = ''] = line.split(' ')
       const { claims } = await openToken('envelope', envelope, bed.membership, LOG)
@@ -160,7 +162,8 @@ describe('erasure by redaction', () => {
     await nowhere('网闸之外甲', [['hub', bed.hubDb]])
     const db = nodeDb('520000')
     const receiver = createReceiver({ db, membership: () => bed.membership, effect: replicator, announced: () => null })
-    const bundle = Buffer.from(await (await fetch(`${bed.hub.url}/v1/logs/530000/entity/all/envelopes`)).arrayBuffer())
+    const headers = await operator(bed, 'hub')
+    const bundle = Buffer.from(await (await fetch(`${bed.hub.url}/v1/logs/530000/entity/all/envelopes`, { headers })).arrayBuffer())
     const events = createEvents(
       createLogger({ program: 'test', level: 'silent' }),
       createDoubts(() => new Date()),

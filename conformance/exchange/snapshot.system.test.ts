@@ -30,7 +30,7 @@ const NODE = fileURLToPath(new URL('../../node/main.ts', import.meta.url))
 
 let bed: Testbed
 beforeAll(async () => {
-  bed = await startTestbed(undefined, undefined, { HUTONG_NODE_SNAPSHOT_ENTRIES: '8' })
+  bed = await startTestbed(undefined, { nodeSettings: { HUTONG_NODE_SNAPSHOT_ENTRIES: '8' } })
   // Sealing begins once every member has answered; after that one may go.
   await ingestRows(bed, ORIGIN, [legalPerson(keyOf(0), '法人 0')])
   await bed.stopNode(NEWCOMER)

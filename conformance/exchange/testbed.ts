@@ -11,23 +11,25 @@ import { type Hub, startHub } from '../../hub/hub.ts'
 import { readConfig as readNodeConfig } from '../../node/config.ts'
 import { type ExchangeNode, startNode } from '../../node/exchange-node.ts'
 import type { NodeTables } from '../../node/tables.ts'
-import type { BrokerUser } from '../../runtime/broker/configuration.ts'
+import { readBrokerCredentials } from '../../runtime/broker/credentials.ts'
 import { resolveBroker } from '../../runtime/broker/resolver.ts'
 import type { Environment } from '../../runtime/environment.ts'
-import { readKeyFile } from '../../runtime/key-file.ts'
+import { type ClientFile, readClientFile, requestToken } from '../../runtime/http/access/client.ts'
+import { readKeyFile, signerOf } from '../../runtime/keys/key-file.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { createLogger } from '../../runtime/log.ts'
-import { type Broker, connectBroker } from '../../runtime/nats.ts'
+import { type Broker, connectBroker, readBrokerCa } from '../../runtime/nats.ts'
 import { openDatabase } from '../../runtime/postgres/database.ts'
 import { startPostgres } from '../../runtime/postgres/server.ts'
-import { SIGNING_ALGORITHM } from '../../schemas/algorithms.ts'
+import type { RoleName } from '../../schemas/access/roles.ts'
 import { type Membership, parseMembership } from '../../schemas/membership.ts'
 import type { JsonValue } from '../../schemas/record.ts'
-import { createSigner, type Signer } from '../../schemas/tokens.ts'
-import { brokerUsers } from '../federation/broker-users.ts'
+import type { Signer } from '../../schemas/tokens.ts'
+import { type FederationTrust, prepareTrust } from '../federation/broker-trust.ts'
+import { type Clients, prepareClients } from '../federation/clients.ts'
 import { databaseName, givenServer } from '../federation/databases.ts'
 import type { MemberPlan } from '../federation/members.ts'
-import { prepareSecrets, writeOwnerOnly } from '../federation/secrets.ts'
+import { prepareSecrets, type Secrets } from '../federation/secrets.ts'
 import { type Brokers, startBrokers } from './brokers.ts'
 
 export const PLANS: readonly MemberPlan[] = [
@@ -51,23 +53,30 @@ export type Testbed = AsyncDisposable & {
   readonly membershipFile: string
   nodeDb(code: string): Kysely<NodeTables>
   readonly hubDb: Kysely<LedgerTables>
+  /** the operator's */
   token(program: string): Promise<string>
   dataDir(program: string): string
   /** what a node is started with: for one that runs in a process of its own */
   nodeEnvironment(code: string): Environment
+  /** of a client of the demo, exchanged for its assertion; `hub` or a code */
+  tokenOf(program: string, role: RoleName): Promise<string>
+  clientFile(program: string, role: RoleName): Promise<ClientFile>
 }
 
 /** `TEST_BROKERS=3` runs every suite on a cluster; `DATABASE_URL` (a superuser's) runs it on a server of one's own. */
 const BROKERS = process.env.TEST_BROKERS === '3' ? 3 : 1
 
-/**
- * `change` says what the keeper of the broker grants to whom, where that is not what the federation agreed. `nodeSettings` are added to
- * the environment of every node.
- */
+export type TestbedOptions = {
+  readonly identityProviderFile?: string
+  /** added to the environment of every node */
+  readonly nodeSettings?: Environment
+  /** what the keeper of the broker does to somebody's credentials before anybody connects with them */
+  readonly interfere?: (secrets: Secrets, trust: FederationTrust) => Promise<void>
+}
+
 export async function startTestbed(
   brokerCount: 1 | 3 = BROKERS,
-  change: (user: BrokerUser) => BrokerUser = user => user,
-  nodeSettings: Environment = {},
+  { identityProviderFile, nodeSettings = {}, interfere = async () => {} }: TestbedOptions = {},
 ): Promise<Testbed> {
   await using undo = new AsyncDisposableStack()
   const home = await mkdtemp(join(tmpdir(), 'hutong-testbed-'))
@@ -79,32 +88,38 @@ export async function startTestbed(
   const given = process.env.DATABASE_URL
   const postgres = given === undefined ? undo.use(await startPostgres({ dataDir: join(home, 'postgres') })) : givenServer(given)
   const urls = new Map<string, string>()
-  const passwords = new Map<string, string>()
   for (const name of programs) {
     const database = databaseName(secrets.fed, name)
     urls.set(name, await postgres.createDatabase(database, database, await secrets.password(`database-${name}`)))
-    passwords.set(name, await secrets.password(`broker-${name}`))
-    await writeOwnerOnly(secrets.brokerCredentialsFile(name), JSON.stringify({ user: name, password: passwords.get(name) }))
   }
   const { path: binary } = await resolveBroker({
     cacheDir: join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'hutong'),
   })
-  const users = brokerUsers(PLANS, name => passwords.get(name) ?? '').map(change)
-  const server = undo.use(await startBrokers(brokerCount, { binary, home, users }))
+  const trust = await prepareTrust(home, secrets)
+  await interfere(secrets, trust)
+  const server = undo.use(await startBrokers(brokerCount, { binary, home, trust }))
   const logger = createLogger({ program: 'test', level: process.env.TEST_LOG === undefined ? 'silent' : 'debug' })
   const signal = new AbortController().signal
+  const clients = new Map<string, Clients>()
+  for (const name of programs) clients.set(name, await prepareClients(join(home, 'secrets'), secrets.fed, name))
+  const clientFile = (program: string, role: RoleName): Promise<ClientFile> =>
+    readClientFile(clients.get(program)?.clientFile(role) ?? '')
   const common = (prefix: string, program: string) => ({
     NATS_URL: server.url,
     DATABASE_URL: urls.get(program),
     [`${prefix}MEMBERSHIP_FILE`]: secrets.membershipFile,
     [`${prefix}KEY_FILE`]: secrets.keyFile(program),
     [`${prefix}BROKER_CREDENTIALS_FILE`]: secrets.brokerCredentialsFile(program),
+    [`${prefix}BROKER_CA_FILE`]: trust.tls.caFile,
     [`${prefix}DATA_DIR`]: join(home, 'data', program),
+    [`${prefix}ACCESS_CLIENTS_FILE`]: clients.get(program)?.file,
+    ...(identityProviderFile === undefined ? {} : { [`${prefix}IDENTITY_PROVIDER_FILE`]: identityProviderFile }),
   })
   const replicas = { HUTONG_HUB_STREAM_REPLICAS: String(server.replicas) }
   const startOneHub = (): Promise<Hub> => {
     const env = {
       ...{ ...common('HUTONG_HUB_', 'hub'), ...replicas },
+      HUTONG_HUB_BROKER_AUTHORITY_FILE: trust.authorityFile,
       HUTONG_HUB_OPERATOR_TOKEN_FILE: secrets.operatorTokenFile('hub'),
     }
     return startHub(readHubConfig(env), { logger, signal })
@@ -173,12 +188,13 @@ export async function startTestbed(
       return hub
     },
     async connectAs(program) {
-      const credentials = { user: program, password: passwords.get(program) ?? '' }
-      return connections.use(await connectBroker({ url: server.url, program, credentials }))
+      const credentials = await readBrokerCredentials(secrets.brokerCredentialsFile(program))
+      const ca = await readBrokerCa(trust.tls.caFile)
+      return connections.use(await connectBroker({ url: server.url, program, credentials, ca }))
     },
     async signer(program) {
       const key = await readKeyFile(secrets.keyFile(program))
-      return createSigner(key.kid, SIGNING_ALGORITHM, key.privateKey)
+      return signerOf(key)
     },
     membership: await parseMembership(await readFile(secrets.membershipFile, 'utf8')),
     membershipFile: secrets.membershipFile,
@@ -187,15 +203,25 @@ export async function startTestbed(
     nodeEnvironment,
     token: async program => (await readFile(secrets.operatorTokenFile(program), 'utf8')).trim(),
     dataDir: program => join(home, 'data', program),
+    clientFile,
+    tokenOf: async (program, role) => {
+      const url = program === 'hub' ? hub?.url : nodes.get(program)?.url
+      return (await requestToken(url ?? '', await clientFile(program, role))).token
+    },
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   }
 }
 
 export type Answer = { readonly status: number; readonly body: JsonValue }
 
-/** Asks a node over HTTP, as anyone may. */
+/** The operator's credential, as a header. */
+export const operator = async (bed: Testbed, program: string): Promise<{ authorization: string }> => ({
+  authorization: `Bearer ${await bed.token(program)}`,
+})
+
+/** Asks a node over HTTP, as its operator. */
 export async function ask(bed: Testbed, code: string, path: string): Promise<Answer> {
-  const response = await fetch(`${bed.node(code).url}${path}`)
+  const response = await fetch(`${bed.node(code).url}${path}`, { headers: await operator(bed, code) })
   return { status: response.status, body: (await response.json()) as JsonValue }
 }
 

@@ -5,7 +5,7 @@ const place = (port: number) => ({
   zh: '云南',
   en: 'Yunnan',
   url: `http://127.0.0.1:${port}`,
-  operator_token_file: '-',
+  operator_token_file: '/srv/token',
   log_file: '-',
 })
 const FILE = {
@@ -19,7 +19,7 @@ const FILE = {
 const CARD = { file: FILE, home: '/srv/my data', logs: '/srv/my data/logs', seconds: 7.84, example: null }
 
 describe('the card', () => {
-  test('names every address, data and logs, three commands and how to stop, in both languages', () => {
+  test('names every address, data and logs, four commands and how to stop, in both languages', () => {
     const text = formatCard({ ...CARD, example: { at: '530000', dataset: 'entity', key: 'k 1' } }, true)
     for (const part of [
       'http://127.0.0.1:20000',
@@ -33,7 +33,10 @@ describe('the card', () => {
     }
     expect(text).toContain("npm run -s hutong -- show entity 'k 1' --at 530000")
     expect(text).toContain('    npm run -s hutong -- status')
-    expect(text).toContain("curl -s 'http://127.0.0.1:20002/v1/statistics/trades?by=region,month'")
+    expect(text).toContain('    npm run -s hutong -- audit verify --at ')
+    expect(text).toContain(
+      'curl -s -H "Authorization: Bearer $(cat /srv/token)" \'http://127.0.0.1:20002/v1/statistics/trades?by=region,month\'',
+    )
   })
 
   test('gives commands that find a folder of one’s own', () => {

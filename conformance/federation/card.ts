@@ -13,14 +13,15 @@ export type Card = {
 const RULE = '─'.repeat(78)
 
 /** The national reader holds all; without one, any node will do. */
-const readerUrl = (file: FederationFile): string => file.nodes['000000']?.url ?? Object.values(file.nodes)[0]?.url ?? file.hub.url
+const readerOf = (file: FederationFile) => file.nodes['000000'] ?? Object.values(file.nodes)[0] ?? file.hub
 
 export function formatCard({ file, home, logs, seconds, example }: Card, homeIsDefault: boolean): string {
   const hutong = `${homeIsDefault ? '' : `HUTONG_HOME=${quoted(home)} `}npm run -s hutong --`
   const nodes = Object.entries(file.nodes).map(([code, node]) => `  ${code}  ${node.url}  ${node.zh} ${node.en}`)
   const show =
     example === null ? 'show entity <key> --at 520000' : `show ${example.dataset} ${quoted(example.key)} --at ${example.at}`
-  const reader = readerUrl(file)
+  const { url: reader, operator_token_file: tokenFile = '' } = readerOf(file)
+  const bearer = `-H "Authorization: Bearer $(cat ${quoted(tokenFile)})"`
   const figure =
     file.nodes['000000'] === undefined ? `${reader}/v1/trade?limit=2` : `${reader}/v1/statistics/trades?by=region,month`
   return [
@@ -36,7 +37,8 @@ export function formatCard({ file, home, logs, seconds, example }: Card, homeIsD
     '',
     '  试一试 Try, in another terminal:',
     `    ${hutong} status`,
-    `    curl -s '${figure}'`,
+    `    curl -s ${bearer} '${figure}'`,
+    `    ${hutong} audit verify --at ${Object.keys(file.nodes)[0] ?? 'hub'}`,
     `    ${hutong} ${show}`,
     '',
     '  停止：在此终端按 Ctrl-C；再次 npm start 继续使用同一数据。',

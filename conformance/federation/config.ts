@@ -33,11 +33,11 @@ export const LAUNCHER_SETTINGS = [
     zh: '自备的消息代理；未设置时自动启动一个',
   },
   {
-    name: 'BROKER_CREDENTIALS_FILE',
+    name: 'BROKER_CA_FILE',
     default: null,
     parse: SETTING.file,
-    en: 'with NATS_URL: JSON {"hub": {"user", "password"}, "530000": …}, one for each program',
-    zh: '与 NATS_URL 同用：JSON，逐个程序给出 user 与 password',
+    en: 'with NATS_URL: certificates that the broker’s must lead to, PEM; plaintext is then refused',
+    zh: '与 NATS_URL 同用：校验消息代理证书的 CA（PEM）；设置后拒绝明文连接',
   },
   {
     name: 'BROKER_BINARY',
@@ -53,19 +53,15 @@ export type LauncherConfig = {
   readonly cacheDir: string
   readonly databaseUrl: string | undefined
   readonly natsUrl: string | undefined
-  readonly brokerCredentialsFile: string | undefined
+  readonly brokerCaFile: string | undefined
   readonly brokerBinary: string | undefined
 }
 
 /** @throws CONFIG_INVALID naming every fault */
 export function readConfig(env: Environment): LauncherConfig {
   const own = Object.fromEntries(Object.entries(env).filter(([name]) => !PASSED_ON.test(name)))
-  const { home, databaseUrl, natsUrl, brokerCredentialsFile, brokerBinary } = readEnvironment(
-    own,
-    LAUNCHER_PREFIX,
-    LAUNCHER_SETTINGS,
-  )
-  return { home: resolve(home), cacheDir: cacheFolder(env), databaseUrl, natsUrl, brokerCredentialsFile, brokerBinary }
+  const { home, databaseUrl, natsUrl, brokerCaFile, brokerBinary } = readEnvironment(own, LAUNCHER_PREFIX, LAUNCHER_SETTINGS)
+  return { home: resolve(home), cacheDir: cacheFolder(env), databaseUrl, natsUrl, brokerCaFile, brokerBinary }
 }
 
 /** XDG Base Directory Specification: unset, empty and relative all mean `~/.cache`. */

@@ -12,17 +12,33 @@ import {
   parseFederationFile,
 } from '../../console/terminal/federation-file.ts'
 import type { Environment } from '../../runtime/environment.ts'
+import { issuerOf } from '../../runtime/http/access/token-server.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
+import { formatProviderFile } from '../identity/people.ts'
+import { admitMember, isJoined } from './admission.ts'
+import { prepareTrust } from './broker-trust.ts'
+import { type Clients, clientFiles, prepareClients, regionOf } from './clients.ts'
 import { childEnvironment, readConfig } from './config.ts'
+import { prepareFounding, refreshSnapshot } from './founding.ts'
 import { prepareBroker, prepareDatabases } from './ground.ts'
 import { endLeftovers, writeIdentities } from './leftovers.ts'
 import { lockHome } from './lock.ts'
 import { DEMO_MEMBERS, type MemberPlan } from './members.ts'
-import { formatSystems, type Ground, hubPlan, logFileFor, nodePlan, sampledMembers, samplesPlan, urlFor } from './plans.ts'
+import {
+  formatSystems,
+  type Ground,
+  hubPlan,
+  logFileFor,
+  nodePlan,
+  peoplePlan,
+  sampledMembers,
+  samplesPlan,
+  urlFor,
+} from './plans.ts'
 import { choosePorts } from './ports.ts'
 import { createProgram, type Program, type ProgramEvent } from './programs.ts'
 import type { Progress, Step } from './progress.ts'
-import { prepareSecrets, writeOwnerOnly } from './secrets.ts'
+import { writeOwnerOnly } from './secrets.ts'
 
 export type FederationOptions = {
   readonly home: string
@@ -48,7 +64,7 @@ export type Federation = AsyncDisposable & {
   readonly hub: Program
   readonly nodes: ReadonlyMap<string, Program>
   readonly samples: Program | null
-  readonly broker: { readonly url: string; credentialsFile(program: string): string }
+  readonly broker: { readonly url: string; readonly caFile: string | undefined; credentialsFile(program: string): string }
   /** of the hub, of a node by its code, of a sample system by `samples-<code>` */
   databaseUrl(program: string): string
   keyFile(program: string): string
@@ -68,6 +84,7 @@ const STEP = {
   postgres: { id: 'postgres', zh: '数据库', en: 'database' },
   broker: { id: 'broker', zh: '消息代理', en: 'broker' },
   hub: { id: 'hub', zh: '枢纽', en: 'hub' },
+  people: { id: 'people', zh: '人员认证（样例）', en: 'identity provider of the demo' },
   samples: { id: 'samples', zh: '样例交易系统', en: 'sample trading systems' },
 } as const satisfies { readonly [id: string]: Step }
 
@@ -114,6 +131,7 @@ const portsOf = (file: FederationFile): Map<string, number> => {
     ['hub', file.hub.url],
     ...urls,
     ...(file.samples === undefined ? [] : [['samples', file.samples.url] as [string, string]]),
+    ...(file.people === undefined ? [] : [['people', file.people.url] as [string, string]]),
   ]
   return new Map(all.map(([name, url]) => [name, Number(new URL(url).port)]))
 }
@@ -141,15 +159,19 @@ export async function startFederation(options: FederationOptions): Promise<Feder
   const sampled = options.samples === false ? [] : sampledMembers(members)
   const pidsFile = (home: string): string => join(home, 'programs.json')
 
-  const { home, secrets, ports } = await stepped(STEP.folder, { onProgress, signal }, async note => {
+  const { home, secrets, trust, clients, ports } = await stepped(STEP.folder, { onProgress, signal }, async note => {
     const lock = undo.use(await lockHome(config.home))
     const home = lock.path
     for (const folder of ['logs', 'data']) await mkdir(join(home, folder), { recursive: true, mode: 0o700 })
     note('等待上次的程序退出 waiting for programs of the last start')
     await endLeftovers(pidsFile(home), signal)
-    const names = ['hub', ...members.map(member => member.code), ...(sampled.length > 0 ? ['samples'] : [])]
-    const secrets = await prepareSecrets(home, members)
-    return { home, secrets, ports: await choosePorts(names, await previousPorts(federationPath(home))) }
+    const names = ['hub', ...members.map(member => member.code), ...(sampled.length > 0 ? ['samples', 'people'] : [])]
+    const secrets = await prepareFounding(home, ['hub', ...members.map(member => member.code)])
+    const trust = await prepareTrust(home, secrets)
+    const clients = new Map<string, Clients>()
+    for (const name of ['hub', ...members.map(member => member.code)])
+      clients.set(name, await prepareClients(join(home, 'secrets'), secrets.fed, name))
+    return { home, secrets, trust, clients, ports: await choosePorts(names, await previousPorts(federationPath(home))) }
   })
 
   // a server whose port was taken while it was down comes back elsewhere: its programs start anew with the new address
@@ -158,10 +180,11 @@ export async function startFederation(options: FederationOptions): Promise<Feder
     for (const program of programs) program.kill()
   }
   const watch = { onEvent, onMoved }
+  const providerFile = (name: string): string => join(home, 'secrets', `people-${name}.json`)
   const systemsFile = join(home, 'secrets', 'samples.json')
   const databaseUsers = ['hub', ...members.map(member => member.code), ...sampled.map(({ code }) => `samples-${code}`)]
   const databases = undo.use(prepareDatabases({ home, given: config.databaseUrl, secrets, programs: databaseUsers, ...watch }))
-  const broker = undo.use(prepareBroker({ config: { ...config, home }, secrets, members, ...watch }))
+  const broker = undo.use(prepareBroker({ config: { ...config, home }, trust, ...watch }))
   await together(signal, [
     signal => stepped(STEP.postgres, { onProgress, signal }, note => databases.start(signal, note)),
     signal => stepped(STEP.broker, { onProgress, signal }, note => broker.start(signal, note)),
@@ -171,12 +194,22 @@ export async function startFederation(options: FederationOptions): Promise<Feder
     home,
     ports,
     secrets,
+    foundingFile: secrets.foundingFile,
+    memberDir: secrets.memberDir,
+    clients,
+    ...(sampled.length > 0 ? { providerFile } : {}),
     brokerCredentialsFile: secrets.brokerCredentialsFile,
+    brokerAuthorityFile: trust.authorityFile,
+    brokerCaFile: config.natsUrl === undefined ? trust.tls.caFile : config.brokerCaFile,
     databaseUrl: program => route(program, 'postgres', databases.url(program)),
     brokerUrl: program => route(program, 'broker', broker.url()),
     environment: set => childEnvironment({ NODE_COMPILE_CACHE: join(home, 'cache', 'compiled'), ...env }, set),
   }
   if (sampled.length > 0) await writeOwnerOnly(systemsFile, formatSystems(ground, members))
+  const audience = (name: string): string => `${issuerOf(secrets.fed, name)}:people`
+  const peopled = sampled.length > 0 ? ['hub', ...members.map(member => member.code)] : []
+  for (const name of peopled)
+    await writeOwnerOnly(providerFile(name), formatProviderFile(urlFor(ground, 'people'), audience(name), regionOf(name)))
   const file: FederationFile = {
     fed: secrets.fed,
     membership_file: secrets.membershipFile,
@@ -184,6 +217,7 @@ export async function startFederation(options: FederationOptions): Promise<Feder
     hub: {
       url: urlFor(ground, 'hub'),
       operator_token_file: secrets.operatorTokenFile('hub'),
+      client_files: clientFiles(clients.get('hub')),
       log_file: logFileFor(home, 'hub'),
     },
     nodes: Object.fromEntries(
@@ -194,11 +228,15 @@ export async function startFederation(options: FederationOptions): Promise<Feder
           en,
           url: urlFor(ground, code),
           operator_token_file: secrets.operatorTokenFile(code),
+          client_files: clientFiles(clients.get(code)),
           log_file: logFileFor(home, code),
         },
       ]),
     ),
     ...(sampled.length > 0 ? { samples: { url: urlFor(ground, 'samples'), log_file: logFileFor(home, 'samples') } } : {}),
+    ...(peopled.length > 0
+      ? { people: { url: urlFor(ground, 'people'), audiences: Object.fromEntries(peopled.map(name => [name, audience(name)])) } }
+      : {}),
     postgres: { url_file: join(home, 'secrets', 'postgres.url') },
     started_at: new Date().toISOString(),
   }
@@ -213,6 +251,7 @@ export async function startFederation(options: FederationOptions): Promise<Feder
   const hub = program(hubPlan(ground))
   const nodes = new Map(members.map(member => [member.code, program(nodePlan(ground, member))]))
   const samples = sampled.length > 0 ? program(samplesPlan(ground, systemsFile)) : null
+  const people = sampled.length > 0 ? program(peoplePlan(ground)) : null
 
   // A launcher that is forced to end at once takes its programs along; what they stand on has a guard of its own.
   const killAll = (): void => {
@@ -225,17 +264,37 @@ export async function startFederation(options: FederationOptions): Promise<Feder
   stopLater(STEP.hub, hub.stop)
   stopLater({ id: 'nodes', zh: '节点', en: 'nodes' }, () => Promise.all([...nodes.values()].map(node => node.stop())))
   if (samples !== null) stopLater(STEP.samples, samples.stop)
+  if (people !== null) stopLater(STEP.people, people.stop)
 
+  const hubUp = Promise.withResolvers<void>()
+  hubUp.promise.catch(() => {})
+  const startHub = (signal: AbortSignal): Promise<void> =>
+    hub.start(signal).then(hubUp.resolve, error => {
+      hubUp.reject(error)
+      throw error
+    })
+  async function startMember(member: MemberPlan, signal: AbortSignal, note: Note): Promise<void> {
+    const office = clients.get('hub')
+    if (office !== undefined && !(await isJoined(secrets, member.code))) {
+      note('加入联盟 joining')
+      await hubUp.promise
+      await admitMember(member, { founded: secrets, hubUrl: urlFor(ground, 'hub'), clients: office, signal })
+    }
+    await nodes.get(member.code)?.start(signal)
+  }
   await together(signal, [
-    signal => stepped(STEP.hub, { onProgress, signal }, () => hub.start(signal)),
+    signal => stepped(STEP.hub, { onProgress, signal }, () => startHub(signal)),
     ...members.map(
       member => (signal: AbortSignal) =>
-        stepped(nodeStep(member), { onProgress, signal }, async () => nodes.get(member.code)?.start(signal)),
+        stepped(nodeStep(member), { onProgress, signal }, note => startMember(member, signal, note)),
     ),
+    ...(people === null ? [] : [(signal: AbortSignal) => stepped(STEP.people, { onProgress, signal }, () => people.start(signal))]),
     ...(samples === null
       ? []
       : [(signal: AbortSignal) => stepped(STEP.samples, { onProgress, signal }, () => samples.start(signal))]),
   ])
+
+  await refreshSnapshot(secrets, urlFor(ground, 'hub'))
 
   const nodeNamed = (code: string): Program => {
     const node = nodes.get(code)
@@ -255,7 +314,7 @@ export async function startFederation(options: FederationOptions): Promise<Feder
     hub,
     nodes,
     samples,
-    broker: { url: broker.url(), credentialsFile: secrets.brokerCredentialsFile },
+    broker: { url: broker.url(), caFile: ground.brokerCaFile, credentialsFile: secrets.brokerCredentialsFile },
     databaseUrl: databases.url,
     keyFile: secrets.keyFile,
     fetchMs: broker.fetchMs(),

@@ -1,14 +1,15 @@
 /** What the programs stand on: a PostgreSQL server with a database for each, and a broker that admits each under its own name. */
-import { access, constants, mkdir, readFile } from 'node:fs/promises'
+import { access, constants, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { keepClaims } from '../../runtime/broker/claims.ts'
 import { type BrokerServer, startBroker } from '../../runtime/broker/launcher.ts'
 import { resolveBroker } from '../../runtime/broker/resolver.ts'
+import { readBrokerCa } from '../../runtime/nats.ts'
 import { type PostgresServer, startPostgres } from '../../runtime/postgres/server.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
-import { brokerUsers } from './broker-users.ts'
+import { type FederationTrust, writeTrustFile } from './broker-trust.ts'
 import type { LauncherConfig } from './config.ts'
 import { type DatabaseServer, databaseName, givenServer } from './databases.ts'
-import type { MemberPlan } from './members.ts'
 import type { ProgramEvent } from './programs.ts'
 import { type Secrets, writeOwnerOnly } from './secrets.ts'
 import { createService, type Service } from './services.ts'
@@ -93,11 +94,8 @@ async function writableCache(config: LauncherConfig): Promise<string> {
   }
 }
 
-export function prepareBroker(
-  options: { readonly config: LauncherConfig; readonly secrets: Secrets; readonly members: readonly MemberPlan[] } & Watch,
-): Road {
-  const { config, secrets, members } = options
-  const names = ['hub', ...members.map(member => member.code)]
+export function prepareBroker(options: { readonly config: LauncherConfig; readonly trust: FederationTrust } & Watch): Road {
+  const { config, trust } = options
   const dataDir = join(config.home, 'broker')
   let url = config.natsUrl ?? ''
   let fetchMs = 0
@@ -117,12 +115,8 @@ export function prepareBroker(
       },
     })
     if (fetched) fetchMs = performance.now() - since
-    const passwords = new Map<string, string>()
-    for (const name of names) passwords.set(name, await secrets.password(`broker-${name}`))
-    const users = brokerUsers(members, name => passwords.get(name) ?? '')
-    for (const { user, password } of users)
-      await writeOwnerOnly(secrets.brokerCredentialsFile(user), JSON.stringify({ user, password }))
-    return startBroker({ binary: path, dataDir, users, signal, onProgress: step => say(step) })
+    const { trust: believed, accounts, tls } = trust
+    return startBroker({ binary: path, dataDir, trust: believed, accounts, tls, signal, onProgress: step => say(step) })
   }
 
   const service =
@@ -145,7 +139,7 @@ export function prepareBroker(
     fetchMs: () => fetchMs,
     async start(signal, note) {
       say = note
-      if (service === null) await copyCredentials(config.brokerCredentialsFile, names, secrets)
+      if (service === null) await introduce(config, trust)
       else url = (await service.start(signal)).url
       say = NO_NOTE
     },
@@ -155,26 +149,16 @@ export function prepareBroker(
   }
 }
 
-/** Each program reads a file of its own; an operator gives them in one. */
-async function copyCredentials(path: string | undefined, names: readonly string[], secrets: Secrets): Promise<void> {
-  if (path === undefined) {
-    throw new ExchangeError(
-      'CONFIG_INVALID',
-      `NATS_URL needs HUTONG_BROKER_CREDENTIALS_FILE, JSON with user and password for each of ${names.join(', ')}`,
-    )
-  }
-  let given: { readonly [name: string]: { readonly user?: unknown; readonly password?: unknown } | undefined }
-  try {
-    given = JSON.parse(await readFile(path, 'utf8'))
-  } catch {
-    // its cause would quote passwords
-    throw new ExchangeError('CONFIG_INVALID', `${path}: expected readable JSON`)
-  }
-  for (const name of names) {
-    const { user, password } = given?.[name] ?? {}
-    if (typeof user !== 'string' || typeof password !== 'string') {
-      throw new ExchangeError('CONFIG_INVALID', `${path}: expected user and password for ${name}`)
-    }
-    await writeOwnerOnly(secrets.brokerCredentialsFile(name), JSON.stringify({ user, password }))
-  }
+/** A broker of one's own is told of the accounts before any program starts, and what it must believe for that stands in a file. */
+async function introduce(config: LauncherConfig, trust: FederationTrust): Promise<void> {
+  const file = join(config.home, 'broker-trust.conf')
+  await writeTrustFile(file, trust)
+  const { authority, members } = trust
+  const ca = await readBrokerCa(config.brokerCaFile)
+  const options = { url: config.natsUrl ?? '', ca, authority, members: () => members, failed: () => {} }
+  // It pushes once before it is there.
+  await using _claims = await keepClaims(options).catch(cause => {
+    const reason = `the broker at NATS_URL does not take this federation’s accounts; its configuration must include ${file}`
+    throw new ExchangeError('BROKER_UNAVAILABLE', reason, { cause })
+  })
 }

@@ -1,6 +1,7 @@
 /** How each program of the federation is started: its script, its settings, its log. */
 import { join } from 'node:path'
 import type { Environment } from '../../runtime/environment.ts'
+import type { Clients } from './clients.ts'
 import type { MemberPlan } from './members.ts'
 import { LOOPBACK } from './ports.ts'
 import { PROJECT, type ProgramPlan } from './programs.ts'
@@ -10,7 +11,17 @@ export type Ground = {
   readonly home: string
   readonly ports: ReadonlyMap<string, number>
   readonly secrets: Secrets
+  /** of the hub and of each node by its code */
+  readonly clients?: ReadonlyMap<string, Clients>
+  /** with an identity provider: the file that says so, of the hub and of each node by its code */
+  readonly providerFile?: (program: string) => string
   readonly brokerCredentialsFile: (program: string) => string
+  /** of a federation with a membership log; without both its membership is the file */
+  readonly foundingFile?: string
+  readonly memberDir?: (code: string) => string
+  /** the hub's */
+  readonly brokerAuthorityFile: string
+  readonly brokerCaFile: string | undefined
   /** inherited by every program, before its own settings */
   readonly environment: (set: Environment) => Environment
   /** asked at every start of a program, since a restarted server may have moved */
@@ -36,18 +47,30 @@ const listening = (ground: Ground, prefix: string, name: string): Environment =>
   [`${prefix}HTTP_PORT`]: String(ground.ports.get(name) ?? 0),
 })
 
+function membershipOf({ secrets, foundingFile, memberDir }: Ground, prefix: string, name: string): Environment {
+  const keyFile = { [`${prefix}KEY_FILE`]: secrets.keyFile(name) }
+  if (foundingFile === undefined || memberDir === undefined)
+    return { [`${prefix}MEMBERSHIP_FILE`]: secrets.membershipFile, ...keyFile }
+  return name === 'hub'
+    ? { [`${prefix}FOUNDING_FILE`]: foundingFile, ...keyFile }
+    : { [`${prefix}MEMBERSHIP_DIR`]: memberDir(name) }
+}
+
 const exchanging = (ground: Ground, prefix: string, name: string): Environment => ({
   NATS_URL: ground.brokerUrl(name),
   DATABASE_URL: ground.databaseUrl(name),
-  [`${prefix}MEMBERSHIP_FILE`]: ground.secrets.membershipFile,
-  [`${prefix}KEY_FILE`]: ground.secrets.keyFile(name),
+  ...membershipOf(ground, prefix, name),
   [`${prefix}BROKER_CREDENTIALS_FILE`]: ground.brokerCredentialsFile(name),
+  ...(ground.brokerCaFile === undefined ? {} : { [`${prefix}BROKER_CA_FILE`]: ground.brokerCaFile }),
   [`${prefix}DATA_DIR`]: join(ground.home, 'data', name),
+  [`${prefix}ACCESS_CLIENTS_FILE`]: ground.clients?.get(name)?.file,
+  [`${prefix}IDENTITY_PROVIDER_FILE`]: ground.providerFile?.(name),
   ...listening(ground, prefix, name),
 })
 
 export const hubPlan = (ground: Ground): ProgramPlan =>
   plan(ground, 'hub', 'hub/main.ts', () => ({
+    HUTONG_HUB_BROKER_AUTHORITY_FILE: ground.brokerAuthorityFile,
     HUTONG_HUB_OPERATOR_TOKEN_FILE: ground.secrets.operatorTokenFile('hub'),
     ...exchanging(ground, 'HUTONG_HUB_', 'hub'),
   }))
@@ -57,6 +80,12 @@ export const nodePlan = (ground: Ground, { code }: MemberPlan): ProgramPlan =>
     HUTONG_NODE_CODE: code,
     HUTONG_NODE_OPERATOR_TOKEN_FILE: ground.secrets.operatorTokenFile(code),
     ...exchanging(ground, 'HUTONG_NODE_', code),
+  }))
+
+/** The provider that vouches for the people of the demo. */
+export const peoplePlan = (ground: Ground): ProgramPlan =>
+  plan(ground, 'people', 'conformance/identity/main.ts', () => ({
+    HUTONG_PEOPLE_HTTP_PORT: String(ground.ports.get('people') ?? 0),
   }))
 
 /** The members that have sample trading systems: all but the national reader, which has none of its own. */
@@ -75,6 +104,6 @@ export const formatSystems = (ground: Ground, members: readonly MemberPlan[]): s
       code,
       database_url: ground.databaseUrl(`samples-${code}`),
       node_url: urlFor(ground, code),
-      operator_token_file: ground.secrets.operatorTokenFile(code),
+      client_file: ground.clients?.get(code)?.clientFile('local-trading-system'),
     })),
   )}\n`

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { access, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createKeyFile, type KeyFile, readKeyFile } from '../../runtime/key-file.ts'
+import { createKeyFile, type KeyFile, readKeyFile } from '../../runtime/keys/key-file.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import { type MembershipFile, parseMembership } from '../../schemas/membership.ts'
 import type { MemberPlan } from './members.ts'

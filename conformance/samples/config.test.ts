@@ -6,7 +6,7 @@ const SYSTEM = {
   code: '530000',
   database_url: 'postgres://samples:hidden@127.0.0.1:5432/samples',
   node_url: 'http://127.0.0.1:8080',
-  operator_token_file: 'token',
+  client_file: 'token',
 }
 
 const faultsOf = (work: () => unknown): unknown => {
@@ -36,11 +36,7 @@ describe('the systems file', () => {
       ['system 2: database_url must be a postgres:// URL'],
     ],
     ['a foreign node', [{ ...SYSTEM, node_url: 'file:///etc' }], ['system 1: node_url must be an http:// or https:// URL']],
-    [
-      'no token file',
-      [{ ...SYSTEM, operator_token_file: undefined }],
-      ['system 1: operator_token_file must be the path of a file'],
-    ],
+    ['no token file', [{ ...SYSTEM, client_file: undefined }], ['system 1: client_file must be the path of a file']],
   ])('is refused with %s', (_, content, faults) => {
     expect(faultsOf(() => parseSystems(JSON.stringify(content)))).toEqual(faults)
   })

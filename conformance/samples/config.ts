@@ -10,8 +10,8 @@ export const SAMPLES_SETTINGS = [
     name: 'SYSTEMS_FILE',
     required: true,
     parse: SETTING.file,
-    en: 'the systems to play, JSON: [{code, database_url, node_url, operator_token_file}]; holds passwords',
-    zh: '样例系统清单（JSON）：[{code, database_url, node_url, operator_token_file}]；含口令',
+    en: 'the systems to play, JSON: [{code, database_url, node_url, client_file}]; holds passwords',
+    zh: '样例系统清单（JSON）：[{code, database_url, node_url, client_file}]；含口令',
   },
   {
     name: 'HTTP_HOST',
@@ -52,10 +52,10 @@ export type SystemSettings = {
   readonly profile: Profile
   readonly database_url: string
   readonly node_url: string
-  readonly operator_token_file: string
+  readonly client_file: string
 }
 
-const MEMBERS = ['code', 'database_url', 'node_url', 'operator_token_file'] as const
+const MEMBERS = ['code', 'database_url', 'node_url', 'client_file'] as const
 
 const parseJson = (text: string): unknown => {
   try {
@@ -71,7 +71,7 @@ const isUrl = (text: string, ...protocols: readonly string[]): boolean =>
 const parseSystem = (value: unknown, index: number): SystemSettings | string => {
   const where = `system ${index + 1}`
   if (typeof value !== 'object' || value === null) return `${where} is not an object`
-  const { code, database_url, node_url, operator_token_file, ...unknown } = value as { readonly [name: string]: unknown }
+  const { code, database_url, node_url, client_file, ...unknown } = value as { readonly [name: string]: unknown }
   const [surplus] = Object.keys(unknown)
   if (surplus !== undefined) return `${where}: ${JSON.stringify(surplus)} is none of ${MEMBERS.join(', ')}`
   const profile = PROFILES.find(one => one.code === code)
@@ -80,9 +80,8 @@ const parseSystem = (value: unknown, index: number): SystemSettings | string => 
     return `${where}: database_url must be a postgres:// URL`
   if (typeof node_url !== 'string' || !isUrl(node_url, 'http:', 'https:'))
     return `${where}: node_url must be an http:// or https:// URL`
-  if (typeof operator_token_file !== 'string' || operator_token_file === '')
-    return `${where}: operator_token_file must be the path of a file`
-  return { profile, database_url, node_url, operator_token_file }
+  if (typeof client_file !== 'string' || client_file === '') return `${where}: client_file must be the path of a file`
+  return { profile, database_url, node_url, client_file }
 }
 
 /** @throws CONFIG_INVALID naming every fault, never a value: the file holds passwords */

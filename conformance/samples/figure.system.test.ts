@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { operatorHeaders } from '../../console/terminal/operator.ts'
 import { type Federation, startFederation } from '../federation/federation.ts'
 import { type TradeDimension, type TradeTotal, tradeTotals } from './totals.ts'
 
@@ -30,7 +31,9 @@ type Figure = {
   readonly behind: readonly string[]
 }
 const figure = async (): Promise<Figure> => {
-  const response = await fetch(`${federation.file.nodes['000000']?.url}/v1/statistics/trades?by=${BY.join(',')}`)
+  const { url, operator_token_file } = federation.file.nodes['000000'] ?? {}
+  const headers = await operatorHeaders('000000', operator_token_file)
+  const response = await fetch(`${url}/v1/statistics/trades?by=${BY.join(',')}`, { headers })
   return (await response.json()) as Figure
 }
 const listing = (rows: readonly TradeTotal[]): string[] =>

@@ -1,5 +1,6 @@
 /** The sample trading systems of a demo federation, each over its own database: config → compose → wait → dispose. */
 import { readFile } from 'node:fs/promises'
+import { createTokenSource, readClientFile } from '../../runtime/http/access/client.ts'
 import { listen } from '../../runtime/http/listen.ts'
 import { runProgram, untilAborted } from '../../runtime/lifetime.ts'
 import { createLogger } from '../../runtime/log.ts'
@@ -15,8 +16,9 @@ await runProgram(
     const logger = createLogger({ program: 'samples', level: config.logLevel })
     await using lifetime = new AsyncDisposableStack()
     const systems: SampleSystem[] = []
-    for (const { profile, database_url, ...target } of settings) {
+    for (const { profile, database_url, node_url, client_file } of settings) {
       signal.throwIfAborted()
+      const target = { node_url, tokens: createTokenSource(node_url, await readClientFile(client_file)) }
       const source = await SampleSource.open(database_url, profile, { seed: config.seed, now: new Date() })
       const options = {
         source,

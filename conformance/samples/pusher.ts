@@ -2,11 +2,15 @@
  * Pushes a batch of envelopes to the node. Sending is at least once: a batch leaves the outbox only when the node has answered for
  * every line of it, and a line that it has already is `unchanged` there. Whatever else comes back means try again, later.
  */
-import { readFile } from 'node:fs/promises'
+import type { createTokenSource } from '../../runtime/http/access/client.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import type { PushRow, Refusal } from './source.ts'
 
-export type PushTarget = { readonly node_url: string; readonly operator_token_file: string; readonly platform: string }
+export type PushTarget = {
+  readonly node_url: string
+  readonly platform: string
+  readonly tokens: ReturnType<typeof createTokenSource>
+}
 export type PushResult = { readonly taken: readonly number[]; readonly refused: readonly Refusal[] }
 
 const TIMEOUT_MS = 30_000
@@ -60,8 +64,7 @@ export const push = async (rows: readonly PushRow[], target: PushTarget, signal:
   url.searchParams.set('platform', target.platform)
   url.searchParams.set('file', `push-${rows[0]?.id ?? 0}.ndjson`)
   try {
-    // read each time: a token that was changed needs no restart
-    const token = (await readFile(target.operator_token_file, 'utf8')).trim()
+    const token = await target.tokens.token()
     const response = await fetch(url, {
       method: 'POST',
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/octet-stream' },
@@ -69,6 +72,8 @@ export const push = async (rows: readonly PushRow[], target: PushTarget, signal:
       redirect: 'error',
       signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
     })
+    // A node that was started again may know none of the tokens that it gave out.
+    if (response.status === 401) target.tokens.forget()
     const answer: unknown = await response.json()
     if (!response.ok) {
       const code = isObject(answer) && typeof answer.code === 'string' ? answer.code : 'no code'

@@ -49,6 +49,8 @@ export class Receiver implements AsyncDisposable {
   }
 
   async #answer(request: IncomingMessage): Promise<{ status: number; body: unknown } | null> {
+    if (request.url === '/oauth/token')
+      return { status: 200, body: { access_token: 'let-me-in', token_type: 'Bearer', expires_in: 300 } }
     const lines = (await text(request)).split('\n').filter(line => line !== '')
     const rows = lines.map(line => JSON.parse(line) as Envelope)
     const batch = { query: new URL(request.url ?? '/', this.url).searchParams, authorization: request.headers.authorization, rows }

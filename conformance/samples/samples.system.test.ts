@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { exportJWK, generateKeyPair } from 'jose'
 import { Client } from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { sumDecimals } from '../../adapters/money.ts'
@@ -51,9 +52,10 @@ const ended = async (child: ChildProcess, signal: NodeJS.Signals): Promise<numbe
 
 const started = async (env: { [name: string]: string } = {}): Promise<{ child: ChildProcess; url: Promise<string> }> => {
   const file = join(folder, `systems-${serial}.json`)
-  const token = join(folder, 'token')
-  await writeFile(token, 'let-me-in\n')
-  const system = { code: '530100', database_url: databaseUrl, node_url: receiver.url, operator_token_file: token }
+  const client = join(folder, 'client.json')
+  const { privateKey } = await generateKeyPair('Ed25519', { extractable: true })
+  await writeFile(client, JSON.stringify({ id: 'system', issuer: 'urn:hutong:test:530100', jwk: await exportJWK(privateKey) }))
+  const system = { code: '530100', database_url: databaseUrl, node_url: receiver.url, client_file: client }
   await writeFile(file, JSON.stringify([system]))
   const settings = { HUTONG_SAMPLES_SYSTEMS_FILE: file, HUTONG_SAMPLES_INTERVAL_MS: '20', ...env }
   const child = spawn(process.execPath, [MAIN], {

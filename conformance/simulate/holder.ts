@@ -155,8 +155,11 @@ export function createHolder(
       ({ token }) => formatLogId(token.log) === formatLogId(log) && token.entry.epoch === entry.epoch + 1 && token.entry.seq === 0,
     )
     const after = held ?? (fresh === undefined ? null : { token: fresh.arrival.token, entry: fresh.token.entry })
-    const found = after === null ? null : { token: after.token, assertions: assertionsOfEntry(log, after.entry) }
-    return rules.judgeBehindClosing({ log, entry, token: one.arrival.token }, found) ?? verdict
+    const before = entryAt(on, { epoch: entry.epoch, seq: entry.seq - 1 })
+    const beside = [after, before].map(held =>
+      held === null ? null : { token: held.token, assertions: assertionsOfEntry(log, held.entry) },
+    )
+    return rules.judgeBehindClosing({ log, entry, token: one.arrival.token }, beside) ?? verdict
   }
 
   function refuse(arrival: Arrival, error: ExchangeError, writes: (() => void)[]): Outcome {

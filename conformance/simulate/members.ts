@@ -23,6 +23,7 @@ function keyOf(name: string): { signer: Signer; kid: string; x: string } {
   const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
   const signer: Signer = {
     kid,
+    digest: 'sha-256',
     async sign(kind, claims) {
       const input = `${part({ alg: SIGNING_ALGORITHM, typ: TOKEN_TYPES[kind], kid })}.${part(claims)}`
       return `${input}.${sign(null, Buffer.from(input), key).toString('base64url')}`

@@ -1,7 +1,9 @@
 /** How an origin lies: it signs, with its own key, two things about its own logs that cannot both be true; or speaks for another. */
+
 import { digestOf } from '../../schemas/digest.ts'
 import { sealEnvelope, sealOpening } from '../../schemas/envelope.ts'
 import type { LogHead, LogId } from '../../schemas/log.ts'
+import { formatLogId } from '../../schemas/log.ts'
 import type { ExchangeRecord } from '../../schemas/record.ts'
 import { sealHead } from '../../schemas/statements.ts'
 import { randomOf } from '../samples/random.ts'
@@ -112,6 +114,7 @@ const LIES: { readonly [how in NodeLie]: (telling: Telling) => Promise<void> } =
     append(on, stored)
     applyRecords(ground, on, stored.entry, back)
     ground.watch.sealed(who, stored, log)
+    ground.sealedNote(who)?.positions.set(formatLogId(log), stored.entry)
   },
   'head of another': async telling => {
     const { ground, who } = telling

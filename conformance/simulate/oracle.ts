@@ -59,6 +59,8 @@ export type Oracle = Watch & {
   restored(code: string): void
   /** Whether everything that left this origin stands with somebody who will honestly show it, so that a restore can be mended. */
   mayRestore(code: string): boolean
+  /** Whether another that was set back still needs what is held here. */
+  isAsked(code: string): boolean
   /** null when everything has arrived, or what is still missing */
   unhealed(): string | null
 }
@@ -308,6 +310,7 @@ export function createOracle(options: {
       for (const key of [...receipts.keys()]) if (key.startsWith(`${code} `)) receipts.delete(key)
       for (const key of [...marks.keys()]) if (key.startsWith(`${code} `)) marks.delete(key)
     },
+    isAsked: code => [...incomplete].some(other => other !== code),
     mayRestore(code) {
       if (incomplete.size > 0) return false
       const witnesses = [...(hubLies ? [] : [HUB]), ...codes.filter(other => other !== code && !liars.has(other))]

@@ -11,11 +11,14 @@ import { runWorld } from './world.ts'
 const REGRESSIONS: readonly (readonly [number, string])[] = [
   [175, 'an entry behind the end of an epoch is a repeat'],
   [626, 'the outbox waits by the wall clock'],
-  [222, 'heads are ordered by their time alone'],
+  [404, 'heads are ordered by their time alone'],
   [54, 'a head is stored before it is judged'],
   [54, 'one answer is enough at a start'],
   [33, 'a receipt that convicts the hub counts for nothing'],
 ]
+/** Worlds that a run of 100 000 seeds found to break: two lies that nobody saw, and histories that the oracle had not thought of. */
+const FOUND = [893, 16710, 28675, 54135, 6990, 58606, 69963, 84576]
+
 /** The quickest to find; `npm run simulate -- --mutants` runs all of them. */
 const QUICK = ['a gap is taken as next', 'the outbox forgets on the road’s acknowledgement', 'a fork is judged a duplicate']
 
@@ -37,6 +40,10 @@ describe('the simulated federation', () => {
   it.each(REGRESSIONS)('holds at seed %i, and breaks there where %s', async (seed, name) => {
     expect((await runWorld(planOf(seed), members)).violation).toBeNull()
     expect((await runWorld(planOf(seed), members, rulesOf(name))).violation).not.toBeNull()
+  })
+
+  it.each(FOUND)('holds at seed %i, which once broke', async seed => {
+    expect((await runWorld(planOf(seed), members)).violation).toBeNull()
   })
 
   it('gives the same trace for the same seed, byte for byte, and another for another', async () => {

@@ -191,6 +191,8 @@ export async function runWorld(plan: Plan, members: Members, given: Rules = RULE
     else if (fault.kind === 'noise') clock.at(fault.at, () => note(`the network is bad for ${fault.ms} ms`))
   }
 
+  /** when each was last set back: a backup from before belongs to a life that never was */
+  const setBack = new Map<string, number>()
   function plannedRestore(fault: Fault & { kind: 'restore' }): void {
     let backup = emptyDisk()
     let noted = new Map<string, Position>()
@@ -199,14 +201,16 @@ export async function runWorld(plan: Plan, members: Members, given: Rules = RULE
       noted = new Map(notes.get(fault.who)?.positions)
     })
     const restore = (): void => {
-      if (clock.now() > CALM_MS) return
-      // The own note outlives the database and says what is missing; without it the witnesses are all there is.
-      if (fault.note !== 'kept' && !oracle.mayRestore(fault.who)) {
+      if (clock.now() > CALM_MS || (setBack.get(fault.who) ?? -1) >= fault.backupAt) return
+      // The own note outlives the database and says what is missing; without it the witnesses are all there is, and none of them is
+      // set back while somebody still asks.
+      if (fault.note === 'kept' ? oracle.isAsked(fault.who) : !oracle.mayRestore(fault.who)) {
         clock.at(clock.now() + AGAIN_MS, restore)
         return
       }
       note(`${fault.who} loses its disk and is restored from a backup of ${fault.backupAt} ms, its own note ${fault.note}`)
       stop(fault.who, fault.downMs)
+      setBack.set(fault.who, clock.now())
       disks.set(fault.who, copyDisk(backup))
       if (fault.note === 'lost') notes.delete(fault.who)
       if (fault.note === 'restored') notes.set(fault.who, { positions: new Map(noted), trusted: false })

@@ -70,7 +70,10 @@ export function spansOf(held: readonly HeldLog[], options: Pick<ExportOptions, '
 export async function runExport(file: FederationFile, options: ExportOptions, terminal: Terminal): Promise<number> {
   const holder = holderNamed(file, options.from)
   const token = await readOperatorToken(holder.name, holder.operator_token_file).catch((): null => null)
-  const { logs: held } = (await askJson(`${holder.url}/v1/logs`)) as { readonly logs: readonly HeldLog[] }
+  const { logs: held } = (await askJson(
+    `${holder.url}/v1/logs`,
+    token === null ? {} : { headers: { authorization: `Bearer ${token}` } },
+  )) as { readonly logs: readonly HeldLog[] }
   const spans = spansOf(held, options)
   await using out = await openOut(options.out, options.resume)
   const before = options.resume ? await readBack(out, options.out) : NOTHING_WRITTEN

@@ -6,20 +6,30 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ExchangeError } from '../../schemas/errors.ts'
 
+export type ClientFiles = { readonly [role: string]: string }
 export type NodePlace = {
   readonly zh: string
   readonly en: string
   readonly url: string
   readonly operator_token_file: string
+  /** role → file of a client that has it */
+  readonly client_files?: ClientFiles
   readonly log_file: string
 }
 export type FederationFile = {
   readonly fed: string
   readonly membership_file: string
   readonly launcher_pid: number
-  readonly hub: { readonly url: string; readonly operator_token_file?: string; readonly log_file?: string }
+  readonly hub: {
+    readonly url: string
+    readonly operator_token_file?: string
+    readonly client_files?: ClientFiles
+    readonly log_file?: string
+  }
   readonly nodes: { readonly [code: string]: NodePlace }
   readonly samples?: { readonly url: string; readonly log_file?: string }
+  /** the identity provider of the demo, and what its tokens must be addressed to at each program */
+  readonly people?: { readonly url: string; readonly audiences: { readonly [program: string]: string } }
   /** url_file holds the URL of the superuser, owner-only */
   readonly postgres?: { readonly url_file?: string }
   readonly started_at: string
@@ -49,6 +59,12 @@ const urlAt = (fields: Fields, path: string, name: string): string => {
 const logFileOf = (fields: Fields): { log_file?: string } =>
   typeof fields.log_file === 'string' ? { log_file: fields.log_file } : {}
 
+const clientFilesOf = (fields: Fields): { client_files?: ClientFiles } => {
+  const { client_files: files } = fields
+  if (typeof files !== 'object' || files === null) return {}
+  return { client_files: Object.fromEntries(Object.entries(files).filter(([, path]) => typeof path === 'string')) }
+}
+
 /** @throws CONFIG_INVALID naming the member that is wrong; `path` only names the file in it */
 export function parseFederationFile(text: string, path: string): FederationFile {
   let value: unknown
@@ -71,11 +87,13 @@ export function parseFederationFile(text: string, path: string): FederationFile 
         en: text('en'),
         url: urlAt(fields, path, name),
         operator_token_file: text('operator_token_file'),
+        ...clientFilesOf(fields),
         log_file: text('log_file'),
       },
     ]
   })
   const samples = file.samples === undefined ? null : objectAt(file.samples, path, 'samples')
+  const people = file.people === undefined ? null : objectAt(file.people, path, 'people')
   const postgres = file.postgres === undefined ? null : objectAt(file.postgres, path, 'postgres')
   return {
     fed: textAt(file, path, 'file', 'fed'),
@@ -84,10 +102,19 @@ export function parseFederationFile(text: string, path: string): FederationFile 
     hub: {
       url: urlAt(hub, path, 'hub'),
       ...(typeof hub.operator_token_file === 'string' ? { operator_token_file: hub.operator_token_file } : {}),
+      ...clientFilesOf(hub),
       ...logFileOf(hub),
     },
     nodes: Object.fromEntries(nodes),
     ...(samples === null ? {} : { samples: { url: urlAt(samples, path, 'samples'), ...logFileOf(samples) } }),
+    ...(people === null
+      ? {}
+      : {
+          people: {
+            url: urlAt(people, path, 'people'),
+            audiences: objectAt(people.audiences, path, 'people.audiences') as { readonly [program: string]: string },
+          },
+        }),
     ...(postgres === null ? {} : { postgres: typeof postgres.url_file === 'string' ? { url_file: postgres.url_file } : {} }),
     started_at: textAt(file, path, 'file', 'started_at'),
   }
@@ -121,6 +148,7 @@ export type Holder = {
   readonly en: string
   readonly url: string
   readonly operator_token_file?: string
+  readonly client_files?: ClientFiles
 }
 
 export const holdersOf = (file: FederationFile): Holder[] => [
@@ -130,8 +158,9 @@ export const holdersOf = (file: FederationFile): Holder[] => [
     en: 'hub',
     url: file.hub.url,
     ...(file.hub.operator_token_file === undefined ? {} : { operator_token_file: file.hub.operator_token_file }),
+    ...(file.hub.client_files === undefined ? {} : { client_files: file.hub.client_files }),
   },
-  ...Object.entries(file.nodes).map(([name, { zh, en, url, operator_token_file }]) => ({ name, zh, en, url, operator_token_file })),
+  ...Object.entries(file.nodes).map(([name, { log_file: _, ...place }]) => ({ name, ...place })),
 ]
 
 const known = (names: readonly string[]): string => (names.length === 0 ? '–' : names.join(', '))

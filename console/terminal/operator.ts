@@ -18,6 +18,12 @@ export async function readOperatorToken(program: string, path: string | undefine
   }
 }
 
+/** The header that goes with every question; empty where no token can be read, and the program then says so. */
+export async function operatorHeaders(program: string, path: string | undefined): Promise<{ readonly [name: string]: string }> {
+  const token = await readOperatorToken(program, path).catch((): null => null)
+  return token === null ? {} : { authorization: `Bearer ${token}` }
+}
+
 /** Stores a mapping file at a node and returns the digest that names it there. */
 export async function storeMapping(url: string, token: string, text: string): Promise<string> {
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/yaml' }

@@ -3,10 +3,12 @@ import { join } from 'node:path'
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { Environment } from '../../runtime/environment.ts'
 import { RETRACT_REASONS, type RetractReason } from '../../schemas/record.ts'
+import { addAccessCommands, addAuditCommands } from './access-commands.ts'
 import { runExport, runImport } from './bundle.ts'
 import { type FederationFile, readFederationFile } from './federation-file.ts'
 import { ADAPTERS, runIngest } from './ingest.ts'
 import { runLedgerVerify } from './ledger.ts'
+import { addMembershipCommands } from './membership-commands.ts'
 import { runProofExport } from './proof.ts'
 import { runQuarantineList, runQuarantineRelease } from './quarantine.ts'
 import { runRedact } from './redact.ts'
@@ -150,6 +152,9 @@ function buildCommand(env: Environment, terminal: Terminal, exit: (code: number)
   addBundleCommands(program, { federation, terminal, exit })
   addQuarantineCommands(program, { federation, terminal, exit })
   addProofCommands(program, { federation, terminal, exit })
+  addMembershipCommands(program, { federation, terminal, exit })
+  addAccessCommands(program, { federation, terminal, exit })
+  addAuditCommands(program, { federation, terminal, exit, membershipFile: () => join(home(), 'membership.json') })
   const ledger = program.command('ledger').description('账本。The ledger of a hub or node')
   ledger
     .command('reopen')

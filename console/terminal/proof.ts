@@ -17,6 +17,7 @@ import {
 } from '../../schemas/proof.ts'
 import { parseLogName } from './bundle.ts'
 import { type FederationFile, holderNamed, holdersOf } from './federation-file.ts'
+import { operatorHeaders } from './operator.ts'
 import { askJson } from './request.ts'
 import { type Bilingual, both, type Terminal, writeJson } from './text.ts'
 
@@ -111,7 +112,9 @@ export async function runProofExport(file: FederationFile, options: ProofExportO
   const holders = options.at === undefined ? holdersOf(file) : [holderNamed(file, options.at)]
   let silent: unknown = null
   for (const holder of holders) {
-    const answer = await askJson(`${holder.url}/v1/forks`).catch((error: unknown): null => {
+    const answer = await askJson(`${holder.url}/v1/forks`, {
+      headers: await operatorHeaders(holder.name, holder.operator_token_file),
+    }).catch((error: unknown): null => {
       silent = error
       return null
     })

@@ -2,7 +2,7 @@
 import { ExchangeError } from '../../schemas/errors.ts'
 import { type FederationFile, holderNamed } from './federation-file.ts'
 import { readMapping } from './ingest.ts'
-import { readOperatorToken, storeMapping } from './operator.ts'
+import { operatorHeaders, readOperatorToken, storeMapping } from './operator.ts'
 import { askJson } from './request.ts'
 import { formatTable } from './table.ts'
 import { type Terminal, writeJson } from './text.ts'
@@ -37,11 +37,12 @@ const whereOf = ({ epoch, seq, item, place, line }: Item): string =>
     : `${place ?? '–'}${line === null ? '' : `:${line}`}`
 
 export async function runQuarantineList(file: FederationFile, options: ListOptions, terminal: Terminal): Promise<number> {
-  const { url } = holderNamed(file, options.at)
+  const { name, url, operator_token_file } = holderNamed(file, options.at)
+  const headers = await operatorHeaders(name, operator_token_file)
   const query = new URLSearchParams({ limit: String(options.limit) })
   if (options.code !== undefined) query.set('code', options.code)
   if (options.kind !== undefined) query.set('kind', options.kind)
-  const answer = (await askJson(`${url}/v1/quarantine?${query}`)) as {
+  const answer = (await askJson(`${url}/v1/quarantine?${query}`, { headers })) as {
     readonly items: readonly Item[]
     readonly next: number | null
   }

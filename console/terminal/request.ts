@@ -25,7 +25,7 @@ export const unreachable = (url: string, cause: unknown): ExchangeError => {
 }
 
 export type Asking = {
-  readonly method?: 'GET' | 'POST'
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE'
   readonly headers?: { readonly [name: string]: string }
   readonly body?: string
   readonly timeoutMs?: number

@@ -2,6 +2,7 @@
 import { ERRORS, ExchangeError } from '../../schemas/errors.ts'
 import { formatPosition } from '../../schemas/log.ts'
 import { type FederationFile, nodeNamed } from './federation-file.ts'
+import { operatorHeaders } from './operator.ts'
 import { askJson } from './request.ts'
 import { type Bilingual, both, type Terminal, writeJson } from './text.ts'
 
@@ -60,9 +61,10 @@ export async function runShow(
   options: ShowOptions,
   terminal: Terminal,
 ): Promise<number> {
-  const { url } = nodeNamed(file, options.at)
+  const { url, operator_token_file } = nodeNamed(file, options.at)
+  const headers = await operatorHeaders(options.at, operator_token_file)
   const query = options.origin === undefined ? '' : `?origin=${encodeURIComponent(options.origin)}`
-  const answer = (await askJson(`${url}/v1/${encodeURIComponent(dataset)}/${encodeURIComponent(key)}${query}`)) as {
+  const answer = (await askJson(`${url}/v1/${encodeURIComponent(dataset)}/${encodeURIComponent(key)}${query}`, { headers })) as {
     readonly items?: readonly Item[]
   }
   const items = answer.items ?? []

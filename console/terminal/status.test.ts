@@ -21,13 +21,28 @@ const FILE: FederationFile = {
 }
 const member = (code: string, kind: Member['kind']): [string, Member] => [
   code,
-  { code, kind, zh: code, en: code, writes: [], alliances: [], keys: [] },
+  {
+    code,
+    kind,
+    zh: code,
+    en: code,
+    writes: [],
+    alliances: [],
+    keys: [],
+    enc: [],
+    since: 0,
+    standing: 'admitted',
+    standingSince: 0,
+    closings: null,
+    territory: [],
+  },
 ]
 const MEMBERSHIP: Membership = {
   fed: 'demo-1',
   position: 0,
   hubKeys: [],
   members: new Map([member('530000', 'province'), member('520000', 'province'), member('110000', 'national')]),
+  alliances: new Map(),
 }
 const head = (seq: number, digest = `sha-256:d${seq}`): LogHead => ({ epoch: 1, seq, digest })
 const holding = (at: LogHead | null, audience = 'all', state = 'current'): HolderAnswer => ({

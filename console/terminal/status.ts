@@ -8,6 +8,7 @@ import { isExchangeError } from '../../schemas/errors.ts'
 import { comparePositions, formatLogId, formatPosition, type LogHead, type LogId } from '../../schemas/log.ts'
 import { audiencesRead, type Membership, parseMembership } from '../../schemas/membership.ts'
 import { type FederationFile, type Holder, holdersOf } from './federation-file.ts'
+import { operatorHeaders } from './operator.ts'
 import { askJson } from './request.ts'
 import { formatTable } from './table.ts'
 import { type Bilingual, both, shortDigest, type Terminal, writeJson } from './text.ts'
@@ -153,9 +154,10 @@ export function mergeStatus(options: {
   }
 }
 
-async function askHolder({ url }: Holder): Promise<HolderAnswer> {
+async function askHolder({ name, url, operator_token_file }: Holder): Promise<HolderAnswer> {
   try {
-    const answer = (await askJson(`${url}/v1/logs`, { timeoutMs: TIMEOUT_MS })) as { readonly [name: string]: unknown }
+    const headers = await operatorHeaders(name, operator_token_file)
+    const answer = (await askJson(`${url}/v1/logs`, { headers, timeoutMs: TIMEOUT_MS })) as { readonly [name: string]: unknown }
     const { logs, quarantine, doubts, convictions } = answer
     if (!Array.isArray(logs)) return { error: 'expected a list of logs' }
     return {

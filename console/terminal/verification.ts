@@ -3,12 +3,13 @@
  * signature, dataset and audience, chain, body, records. What cannot be checked from a file is said to be unchecked, never passed.
  */
 import { parseEnvelopeFile, tokenKindOf } from '../../schemas/bundle.ts'
+import { isRestricted } from '../../schemas/content-key.ts'
 import { tokenDigest } from '../../schemas/envelope.ts'
 import { ERRORS, type ErrorCode, ExchangeError, isExchangeError } from '../../schemas/errors.ts'
 import { formatLogId, formatPosition } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
 import { type OpenedToken, openBytes, openRecords, openToken } from '../../schemas/opening.ts'
-import { checkAddressed, checkRedaction, openRedaction, type Redaction } from '../../schemas/redaction.ts'
+import { checkAddressed, checkRedactedBytes, checkRedaction, openRedaction, type Redaction } from '../../schemas/redaction.ts'
 import { openHead, openReceipt } from '../../schemas/statements.ts'
 import type { TokenKind } from '../../schemas/tokens.ts'
 import type { Bilingual } from './text.ts'
@@ -116,12 +117,16 @@ async function checkEntry(
   try {
     if (redaction !== null) checkAddressed(redaction, claims)
     await openBytes(claims, body, 'identity', redaction)
-    if (redaction !== null) checkRedaction(null, body, redaction)
+    if (redaction !== null && !isRestricted(claims.aud)) checkRedaction(null, body, redaction)
   } catch (error) {
     return fail(verdicts, order, error, 'digest')
   }
   verdicts.set('digest', redaction === null ? PASSED : { verdict: 'passed', note: erasedNote(redaction) })
   if (schemaRefusal !== null) return fail(verdicts, order, schemaRefusal)
+  if (isRestricted(claims.aud)) {
+    verdicts.set('records', { verdict: 'unchecked', note: ENCRYPTED })
+    return
+  }
   const { records, refused, refusal } = openRecords(claims, body, redaction?.keys)
   if (refusal !== null) return fail(verdicts, order, refusal, 'records')
   const [first] = refused
@@ -133,6 +138,8 @@ async function checkEntry(
   }
 }
 
+const ENCRYPTED = '内容为指定成员加密 the body is encrypted for the members of its audience'
+
 const erasedNote = ({ keys, why }: Redaction): string =>
   `已删除 ${keys.size} 个键的内容 bodies erased of ${keys.size} keys (${why})`
 
@@ -142,7 +149,8 @@ async function checkAlone(redaction: Redaction, body: Uint8Array | null, verdict
   verdicts.set('chain', { verdict: 'unchecked', note: NO_LOG })
   if (body === null) return void verdicts.set('digest', { verdict: 'unchecked', note: NO_BODY })
   try {
-    checkRedaction(null, body, redaction)
+    if (isRestricted(redaction.log.audience)) checkRedactedBytes(body, redaction)
+    else checkRedaction(null, body, redaction)
     verdicts.set('digest', { verdict: 'passed', note: erasedNote(redaction) })
   } catch (error) {
     fail(verdicts, REDACTION_CHECKS, error, 'digest')
@@ -182,7 +190,7 @@ export async function verifyFile(bytes: Uint8Array, membership: Membership): Pro
       await checkAlone(redaction, body, verdicts)
     } else {
       order = kind === 'epoch' ? OPENING_CHECKS : ENTRY_CHECKS
-      const opened = await openToken(kind ?? 'envelope', token, membership, null)
+      const opened = await openToken(kind === 'epoch' ? 'epoch' : 'envelope', token, membership, null)
       says = `${formatLogId(opened.log)} ${formatPosition(opened.entry)}`
       const redaction = beside === null ? null : await openRedaction(beside, membership, opened.log)
       await checkEntry(opened, body, redaction, order, verdicts)

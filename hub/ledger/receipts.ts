@@ -6,10 +6,12 @@ import { readLogs } from '../../runtime/ledger/ledger.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { type Broker, withTrace } from '../../runtime/nats.ts'
 import { formatLogId, type LogHead, type LogId } from '../../schemas/log.ts'
+import type { Membership } from '../../schemas/membership.ts'
 import { sealReceipt } from '../../schemas/statements.ts'
 import { askerOf, questionFilter, receiptSubject } from '../../schemas/subjects.ts'
 import type { Signer } from '../../schemas/tokens.ts'
 import type { HubEvents } from '../events.ts'
+import { mayReceipt } from '../membership/standings.ts'
 
 export type Receipts = Disposable & { settled(outcomes: readonly Outcome[]): Promise<void> }
 
@@ -18,6 +20,9 @@ export function startReceipts(options: {
   readonly db: Kysely<LedgerTables>
   readonly fed: string
   readonly signer: Signer
+  readonly membership: () => Membership
+  /** members whose logs are being closed */
+  readonly closing: ReadonlySet<string>
   readonly clock: () => Date
   readonly events: HubEvents
 }): Receipts {
@@ -27,7 +32,11 @@ export function startReceipts(options: {
   async function answer(message: Msg): Promise<void> {
     const asker = askerOf(message.subject)
     const states = (await readLogs(db)).filter(state => state.log.origin === asker)
-    const tokens = await Promise.all(states.flatMap(({ log, head }) => (head === null ? [] : [seal(log, head)])))
+    const tokens = await Promise.all(
+      states.flatMap(({ log, head }) =>
+        head === null || !mayReceipt(options.membership(), options.closing, log, head) ? [] : [seal(log, head)],
+      ),
+    )
     message.respond(JSON.stringify(tokens))
   }
 
@@ -43,6 +52,7 @@ export function startReceipts(options: {
       const last = new Map<string, { log: LogId; head: LogHead }>()
       for (const outcome of outcomes) if (outcome.kind === 'accepted') last.set(formatLogId(outcome.log), outcome)
       for (const { log, head } of last.values()) {
+        if (!mayReceipt(options.membership(), options.closing, log, head)) continue
         broker.connection.publish(receiptSubject(log.origin), await seal(log, head), { headers: withTrace(headers()) })
         events.receipted(log, head)
       }

@@ -11,6 +11,7 @@ import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { DATASETS, type OpenDatasetName } from '../../schemas/datasets/datasets.ts'
 import { ERRORS, type ExchangeError } from '../../schemas/errors.ts'
 import type { ItemResult, Sealer } from '../ledger/sealer.ts'
+import type { Admission } from './admission.ts'
 
 export type Refusal = RowFault & Pick<RowLocation, 'line' | 'item'>
 export type IngestSum = {
@@ -40,6 +41,9 @@ export async function ingest(
     readonly db: Kysely<LedgerTables>
     /** of the mapping, as it is stored here */
     readonly mappingDigest: string | null
+    readonly admission: Admission
+    /** null: that of each dataset */
+    readonly audience: string | null
   },
 ): Promise<IngestSum> {
   const { sealer, db, origin } = options
@@ -57,14 +61,23 @@ export async function ingest(
   function refuse(row: MappedRow, fault: RowFault): void {
     sum.refused += 1
     if (sum.refusals.length < SHOWN_REFUSALS) sum.refusals.push({ ...fault, line: row.location.line, item: row.location.item })
-    aside.push(rowAside(origin, row, fault, reading))
+    aside.push(rowAside(origin, row, fault, reading, options.audience))
   }
 
   async function flush(dataset: OpenDatasetName): Promise<void> {
-    const rows = batches.get(dataset) ?? []
+    const offered = batches.get(dataset) ?? []
     batches.set(dataset, [])
+    const barred = await options.admission.enter(
+      dataset,
+      offered.map(row => row.candidate.key),
+    )
+    const rows = offered.filter(row => !barred.has(row.candidate.key))
+    for (const row of offered) {
+      const conflict = barred.get(row.candidate.key)
+      if (conflict !== undefined) refuse(row, faultOf(conflict))
+    }
     if (rows.length === 0) return
-    const audience = DATASETS.find(one => one.name === dataset)?.audience ?? 'all'
+    const audience = options.audience ?? DATASETS.find(one => one.name === dataset)?.audience ?? 'all'
     const items = rows.map(row => ({
       candidate: row.candidate,
       parent: row.parent,
@@ -91,9 +104,13 @@ export async function ingest(
     if (row.kind === 'refused') refuse(row, row.fault)
     else if (last.get(idOf(row))?.index !== index) sum.superseded += 1
     else {
-      const batch = batches.get(row.dataset) ?? []
-      batches.set(row.dataset, batch)
-      if (batch.push(row) >= BATCH_ROWS) await flush(row.dataset)
+      const refusal = options.admission.judge(row)
+      if (refusal !== null) refuse(row, faultOf(refusal))
+      else {
+        const batch = batches.get(row.dataset) ?? []
+        batches.set(row.dataset, batch)
+        if (batch.push(row) >= BATCH_ROWS) await flush(row.dataset)
+      }
     }
     index += 1
     if (aside.length >= BATCH_ROWS) {
@@ -141,10 +158,18 @@ export function faultOf(error: ExchangeError): RowFault {
   }
 }
 
-const rowAside = (origin: string, row: MappedRow, fault: RowFault, reading: Omit<Reading, 'heading'>): Quarantined => ({
+const rowAside = (
+  origin: string,
+  row: MappedRow,
+  fault: RowFault,
+  reading: Omit<Reading, 'heading'>,
+  audience: string | null,
+): Quarantined => ({
   kind: 'row',
   origin,
   dataset: row.dataset,
+  // Released, it goes to whom it was meant for and to nobody else.
+  audience,
   key: row.kind === 'record' ? row.candidate.key : null,
   place: row.location.item === null ? row.location.file : `${row.location.file} ${row.location.item}`,
   line: row.location.line,

@@ -20,7 +20,7 @@ const OUTCOMES: { readonly [K in ItemResult['kind']]: (result: ItemResult & { ki
 
 export const rowReleaser =
   (options: { readonly db: Kysely<IntakeTables>; readonly sealer: Sealer }, mapping: string | null): Releaser =>
-  async ({ content, adapter: name, mapping: own, platform, heading, read_at, place, line }) => {
+  async ({ content, adapter: name, mapping: own, platform, heading, read_at, place, line, audience: meant }) => {
     if (content === null || name === null || platform === null || read_at === null) {
       return notWhole('the row was cut, masked or withheld when it was set aside: give its file in again')
     }
@@ -42,7 +42,7 @@ export const rowReleaser =
       const { code, rule, field, en, zh } = row.fault
       return stays(new ExchangeError(code, en, { detail: { rule, field } }), zh)
     }
-    const audience = DATASETS.find(one => one.name === row.dataset)?.audience ?? 'all'
+    const audience = meant ?? DATASETS.find(one => one.name === row.dataset)?.audience ?? 'all'
     const item = { candidate: row.candidate, parent: row.parent, place: place ?? 'quarantine', line, readAt: read_at }
     const [result] = await options.sealer.submit(row.dataset, audience, [item])
     if (result === undefined) throw new ExchangeError('INTERNAL', 'a row was submitted and not settled')

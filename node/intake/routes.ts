@@ -1,4 +1,4 @@
-/** The door for local data: mapping files and rows, for the operator's token only. */
+/** The door for local data: mapping files and rows. */
 import { randomUUID } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
@@ -8,19 +8,22 @@ import { pipeline } from 'node:stream/promises'
 import type { FastifyInstance } from 'fastify'
 import type { Kysely } from 'kysely'
 import { adapterNamed } from '../../adapters/adapters.ts'
-import type { Operator } from '../../runtime/http/operator.ts'
+import type { Duties } from '../../runtime/audit/duties.ts'
+import type { Pseudonyms } from '../../runtime/audit/pseudonyms.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import type { NodeEvents } from '../events.ts'
 import type { Sealer } from '../ledger/sealer.ts'
+import { admissionOf } from './admission.ts'
 import { ingest } from './ingest.ts'
 import { mappingOf, storeMapping } from './mappings.ts'
 import type { IntakeTables } from './tables.ts'
 
 const MAPPING_BYTES = 256 * 1024
+const AUDIENCE = '^(all|national|alliance-[a-z0-9][a-z0-9-]{0,30}|node-[0-9]{6})$'
 const DIGEST = '^sha-256:[A-Za-z0-9_-]{43}$'
 
-type IngestQuery = { platform?: string; file?: string; mapping?: string }
+type IngestQuery = { platform?: string; file?: string; mapping?: string; audience?: string }
 
 export function addIntakeRoutes(
   server: FastifyInstance,
@@ -28,7 +31,8 @@ export function addIntakeRoutes(
     readonly db: Kysely<LedgerTables & IntakeTables>
     readonly origin: string
     readonly sealer: Sealer
-    readonly operator: Operator
+    readonly duties: Duties
+    readonly pseudonyms: Pseudonyms
     readonly spoolDir: string
     readonly maxBytes: number
     readonly events: NodeEvents
@@ -36,7 +40,6 @@ export function addIntakeRoutes(
   },
 ): void {
   const { db, origin, sealer } = options
-  const onRequest = options.operator.demand
   server.addContentTypeParser('application/yaml', { parseAs: 'string', bodyLimit: MAPPING_BYTES }, (_request, body, done) =>
     done(null, body),
   )
@@ -45,7 +48,7 @@ export function addIntakeRoutes(
   server.post<{ Body: string }>(
     '/v1/mappings',
     {
-      onRequest,
+      config: { access: { operation: 'mapping.add' } },
       schema: { summary: 'Stores a mapping file and names it by its digest', tags: ['intake'], consumes: ['application/yaml'] },
     },
     async ({ body }, reply) => {
@@ -57,7 +60,7 @@ export function addIntakeRoutes(
   server.post<{ Params: { adapter: string }; Querystring: IngestQuery; Body: Readable }>(
     '/v1/ingest/:adapter',
     {
-      onRequest,
+      config: { access: { operation: 'record.ingest' } },
       bodyLimit: options.maxBytes,
       schema: {
         summary: 'Takes rows in through an adapter and says what became of each',
@@ -70,11 +73,13 @@ export function addIntakeRoutes(
             platform: { type: 'string', pattern: '^[0-9A-Za-z-]{1,32}$' },
             file: { type: 'string', maxLength: 255 },
             mapping: { type: 'string', pattern: DIGEST },
+            audience: { type: 'string', pattern: AUDIENCE },
           },
         },
       },
     },
-    async ({ params, query, body }) => {
+    async request => {
+      const { params, query, body } = request
       const adapter = adapterNamed(params.adapter)
       const mapping = await mappingOf(db.$pickTables<keyof IntakeTables>(), query.mapping ?? null)
       await mkdir(options.spoolDir, { recursive: true, mode: 0o700 })
@@ -84,7 +89,9 @@ export function addIntakeRoutes(
         const read = { file: query.file ?? 'request', mapping, platform: query.platform ?? origin, now: options.clock() }
         const sum = await ingest(adapter, () => createReadStream(path), {
           ...read,
+          admission: admissionOf(request.subject, options),
           mappingDigest: query.mapping ?? null,
+          audience: query.audience ?? null,
           origin,
           sealer,
           db: db.$pickTables<keyof LedgerTables>(),

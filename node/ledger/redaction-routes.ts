@@ -1,20 +1,25 @@
-/** The order to erase, for the operator's token only. */
-import type { FastifyInstance } from 'fastify'
-import type { Operator } from '../../runtime/http/operator.ts'
+/** The order to erase. */
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Asked } from '../../runtime/http/access/guard.ts'
 import { DATASETS } from '../../schemas/datasets/datasets.ts'
 import { RETRACT_REASONS, type RetractReason } from '../../schemas/record.ts'
 import type { Redactor } from './redactor.ts'
 
 type Order = { readonly dataset: string; readonly audience?: string; readonly key: string; readonly why: RetractReason }
 
+const askedBody = ({ body }: FastifyRequest): Asked => {
+  const { dataset, key } = body as Order
+  return { dataset, key, ...(dataset === 'trade' ? { deal: key } : {}) }
+}
+
 export function addRedactionRoutes(
   server: FastifyInstance,
-  options: { readonly origin: string; readonly operator: Operator; readonly redactor: Redactor },
+  options: { readonly origin: string; readonly redactor: Redactor },
 ): void {
   server.post<{ Body: Order }>(
     '/v1/redactions',
     {
-      onRequest: options.operator.demand,
+      config: { access: { operation: 'record.erase', askedBody } },
       schema: {
         summary: 'Erases every superseded or retracted version of a key of an own log, at every holder',
         tags: ['ledger'],

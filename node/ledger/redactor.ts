@@ -6,13 +6,15 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Kysely, sql, type Transaction } from 'kysely'
+import type { Bodies } from '../../runtime/ledger/bodies.ts'
 import { erase } from '../../runtime/ledger/erasure.ts'
 import { readLog } from '../../runtime/ledger/ledger.ts'
 import { redactionHeaders } from '../../runtime/ledger/message.ts'
 import { redactionAt } from '../../runtime/ledger/redactions.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import type { Broker } from '../../runtime/nats.ts'
-import { type Digest, digestOf } from '../../schemas/digest.ts'
+import { encryptBody, isRestricted } from '../../schemas/content-key.ts'
+import type { Digest } from '../../schemas/digest.ts'
 import { decodeBody, encodeBody } from '../../schemas/encoding.ts'
 import { tokenDigest } from '../../schemas/envelope.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
@@ -62,6 +64,7 @@ export function createRedactor(options: {
   readonly broker: Broker
   readonly signer: Signer
   readonly membership: () => Membership
+  readonly bodies: Bodies
   readonly clock: () => Date
   readonly restoration: { readonly done: Promise<void>; trouble(): string | null }
   /** what others have erased of an own log: nothing is erased over it */
@@ -70,7 +73,7 @@ export function createRedactor(options: {
   /** after each order that erased something */
   readonly redacted: () => void
 }): Redactor {
-  const { db, broker, events } = options
+  const { db, broker, events, bodies } = options
   const stopping = new AbortController()
   const publishing = new Set<Promise<void>>()
 
@@ -129,16 +132,17 @@ export function createRedactor(options: {
     const mark = Buffer.from(JSON.stringify(key))
     const places: Place[] = []
     for (let after: Position = { epoch: 0, seq: 0 }; ; ) {
-      const { rows } = await sql<Position & { encoding: string; body: Buffer | null }>`
-        SELECT epoch, seq, encoding, body FROM envelope
+      const { rows } = await sql<Position & { token: string; encoding: string; body: Buffer | null }>`
+        SELECT epoch, seq, token, encoding, body FROM envelope
         WHERE log_id = ${logId}::int AND (epoch, seq) > (${after.epoch}::int, ${after.seq}::bigint)
         ORDER BY epoch, seq LIMIT ${SCAN_ENTRIES}`.execute(db)
       const last = rows.at(-1)
       if (last === undefined) return places
       after = last
-      for (const { epoch, seq, encoding, body } of rows) {
+      for (const { epoch, seq, token, encoding, body } of rows) {
         if (body === null) continue
-        const plain = Buffer.from(await decodeBody(body, encoding))
+        const claims = parseToken(token, 'envelope').claims as EnvelopeClaims
+        const plain = Buffer.from((await bodies.held(db, logId, claims, await decodeBody(body, encoding))) ?? [])
         const records = plain.includes(mark) ? erasableRecords(plain, new Set([key])) : []
         if (records.length > 0) {
           const standing = records.some(({ ver }) => ver >= current)
@@ -166,24 +170,30 @@ export function createRedactor(options: {
     if (entry.body === null) return null
     const known = await redactionAt(trx, logId, position)
     const keys = new Set([...(known?.keys ?? []), key])
-    const plain = redactBody(await decodeBody(entry.body, entry.encoding), keys, randomBytes(16).toString('base64url'))
-    const old = (parseToken(entry.token, 'envelope').claims as EnvelopeClaims).dig
+    const claims = parseToken(entry.token, 'envelope').claims as EnvelopeClaims
+    const { dig: old } = claims
     const { fed, position: mem } = options.membership()
+    const stands = await bodies.held(trx, logId, claims, await decodeBody(entry.body, entry.encoding))
+    const contentKey = isRestricted(log.audience) ? await bodies.keyOf(trx, logId, epoch) : null
+    if (stands === null) throw new ExchangeError('BODY_UNREADABLE', `${formatLogId(log)}: expected the key of epoch ${epoch} here`)
+    const plain = redactBody(stands, keys, randomBytes(16).toString('base64url'))
+    const body = contentKey === null ? plain : encryptBody(contentKey, fed, log, position, plain)
     const context = { fed, mem, signer: options.signer, now: options.clock() }
-    const token = await sealRedaction({ log, position, old, keys, why, body: plain }, context)
-    const sent = await encodeBody(plain)
+    const erasing = { log, position, old, keys, why, body, ...(contentKey === null ? {} : { plain }) }
+    const token = await sealRedaction(erasing, context)
+    const sent = await encodeBody(body)
     const redaction = await openRedaction(token, options.membership(), log)
     const verdict = await erase(
       trx,
-      { redaction, plain, encoding: sent.encoding, body: sent.bytes },
-      { effect: replicator, behind: () => false },
+      { redaction, plain: body, encoding: sent.encoding, body: sent.bytes },
+      { effect: replicator, bodies, behind: () => false },
     )
     if (verdict.kind !== 'erased') return null
     return {
       ...position,
       redaction: tokenDigest(token),
       old,
-      new: digestOf(plain),
+      new: redaction.new,
       token,
       encoding: sent.encoding,
       body: sent.bytes,

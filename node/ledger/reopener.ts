@@ -8,6 +8,7 @@ import { appendEntries, lockLogs, readLog, type StoredEntry } from '../../runtim
 import { readLosses } from '../../runtime/ledger/losses.ts'
 import { HUB } from '../../runtime/ledger/repair.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
+import { isRestricted } from '../../schemas/content-key.ts'
 import { sealOpening } from '../../schemas/envelope.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import { comparePositions, formatLogId, formatPosition, type LogHead, type LogId, type Position } from '../../schemas/log.ts'
@@ -16,6 +17,7 @@ import type { Witness } from '../../schemas/sync.ts'
 import type { Signer } from '../../schemas/tokens.ts'
 import type { NodeEvents } from '../events.ts'
 import { REPLICAS, replicaTable } from '../replica/datasets.ts'
+import type { EpochKeys } from './epoch-keys.ts'
 import type { SealedMark } from './mark.ts'
 import { type Asking, askOwnReceipts, askWitnesses } from './witnesses.ts'
 
@@ -58,6 +60,7 @@ export function createReopener(
     readonly db: Kysely<LedgerTables>
     readonly signer: Signer
     readonly clock: () => Date
+    readonly epochKeys: EpochKeys
     readonly mark: SealedMark
     readonly repair: (log: LogId) => Promise<boolean>
     readonly events: NodeEvents
@@ -105,14 +108,18 @@ export function createReopener(
   }
 
   async function open(log: LogId, held: LogHead | null, { epoch, closing, lost }: Reopening): Promise<Position> {
-    const { fed, position: mem } = options.membership()
+    const membership = options.membership()
+    const { fed, position: mem } = membership
     const now = options.clock()
     const { id, entry } = await db.transaction().execute(async trx => {
       const state = (await lockLogs(trx, [log])).get(formatLogId(log))
       if (state === undefined || state.head?.digest !== held?.digest)
         throw new ExchangeError('REOPENING_REFUSED', `${formatLogId(log)}: it moved meanwhile; look again`)
       if (state.frozen) throw new ExchangeError('LOG_FROZEN', `${formatLogId(log)}: it is frozen by a fork`)
-      const sealed = await sealOpening(log, epoch, closing, { fed, mem, signer: options.signer, now }, lost)
+      const keys = isRestricted(log.audience)
+        ? (await options.epochKeys.fresh(trx, { id: state.id, log }, membership)).opening
+        : null
+      const sealed = await sealOpening(log, epoch, closing, { fed, mem, signer: options.signer, now }, lost, keys)
       const stored = {
         position: { epoch, seq: 0 },
         digest: sealed.digest,

@@ -1,6 +1,5 @@
-/** The order to open a new epoch over a loss, for the operator's token only. */
+/** The order to open a new epoch over a loss. */
 import type { FastifyInstance } from 'fastify'
-import type { Operator } from '../../runtime/http/operator.ts'
 import { DATASETS } from '../../schemas/datasets/datasets.ts'
 import type { Reopener } from './reopener.ts'
 
@@ -13,12 +12,12 @@ type Order = {
 
 export function addReopeningRoutes(
   server: FastifyInstance,
-  options: { readonly origin: string; readonly operator: Operator; readonly reopener: Reopener },
+  options: { readonly origin: string; readonly reopener: Reopener },
 ): void {
   server.post<{ Body: Order }>(
     '/v1/ledger/reopening',
     {
-      onRequest: options.operator.demand,
+      config: { access: { operation: 'ledger.reopen' } },
       schema: {
         summary: 'Shows what of an own log is lost and, confirmed, declares it lost and opens a new epoch',
         tags: ['ledger'],

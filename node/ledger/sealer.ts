@@ -12,6 +12,7 @@ import { readLosses } from '../../runtime/ledger/losses.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { isDataError, translateDatabaseError } from '../../runtime/postgres/database.ts'
 import { type Tail, transact } from '../../runtime/postgres/pipeline.ts'
+import { isRestricted } from '../../schemas/content-key.ts'
 import type { OpenDatasetName } from '../../schemas/datasets/datasets.ts'
 import { encodeBody } from '../../schemas/encoding.ts'
 import { cutBatch, recordsWithin, type SealContext, type SealedEntry, sealEnvelope, sealOpening } from '../../schemas/envelope.ts'
@@ -23,6 +24,7 @@ import type { Signer } from '../../schemas/tokens.ts'
 import type { IntakeTables } from '../intake/tables.ts'
 import { applyRecords } from '../replica/replicator.ts'
 import { anyoneParked, type Decision, decide, type Item, releaseChildren } from './decision.ts'
+import type { EpochKeys } from './epoch-keys.ts'
 import type { SealedMark } from './mark.ts'
 
 export type Sealed = { readonly epoch: number; readonly seq: number }
@@ -55,6 +57,7 @@ export function createSealer(options: {
   readonly origin: string
   readonly signer: Signer
   readonly membership: () => Membership
+  readonly epochKeys: EpochKeys
   readonly clock: () => Date
   /** what must be settled before the first envelope of this life */
   readonly restoration: { readonly done: Promise<void>; trouble(): string | null }
@@ -170,19 +173,18 @@ export function createSealer(options: {
     }
     if (records.length === 0)
       return { id: state.id, results: decisions.map(decision => resultOf(decision, new Map())), records: 0, entries: [] }
-    const context: SealContext = {
-      fed: options.membership().fed,
-      mem: options.membership().position,
-      signer: options.signer,
-      now: options.clock(),
-    }
+    const membership = options.membership()
+    const context: SealContext = { fed: membership.fed, mem: membership.position, signer: options.signer, now: options.clock() }
+    const restricted = isRestricted(log.audience)
+    const key = restricted ? await options.epochKeys.current(ledger, { id: state.id, log }, state.head, membership) : null
     const entries: SealedEntry[] = []
     const places = new Map<ExchangeRecord, Sealed>()
     let head: LogHead | null = state.head
-    if (head === null) head = push(entries, await sealOpening(log, 1, null, context))
+    if (head === null || key?.opening != null)
+      head = push(entries, await sealOpening(log, (head?.epoch ?? 0) + 1, head, context, null, key?.opening ?? null))
     for (const batch of cutBatch(records)) {
       const salt = randomBytes(16).toString('base64url')
-      const entry = await sealEnvelope(log, head, batch, { ...context, salt })
+      const entry = await sealEnvelope(log, head, batch, { ...context, salt, contentKey: key?.contentKey ?? null })
       head = push(entries, entry)
       for (const record of batch) places.set(record, { epoch: entry.epoch, seq: entry.seq })
       await applyRecords(
@@ -190,7 +192,7 @@ export function createSealer(options: {
         log.dataset as OpenDatasetName,
         { logId: state.id, epoch: entry.epoch, seq: entry.seq },
         batch,
-        entry.body === null ? null : recordsWithin(entry.body, salt),
+        entry.body === null || restricted ? null : recordsWithin(entry.body, salt),
         tail,
       )
     }
@@ -219,7 +221,10 @@ const push = (entries: SealedEntry[], entry: SealedEntry): LogHead => {
 }
 
 async function newEntry(logId: number, entry: SealedEntry, now: Date): Promise<NewEntry> {
-  const sent = entry.body === null ? null : await encodeBody(entry.body)
+  const { body } = entry
+  // Ciphertext does not grow smaller.
+  const plainly = body === null || isRestricted(entry.log.audience)
+  const sent = plainly ? (body === null ? null : { encoding: 'identity', bytes: body }) : await encodeBody(body)
   return {
     logId,
     position: { epoch: entry.epoch, seq: entry.seq },

@@ -7,6 +7,7 @@ import type { Kysely } from 'kysely'
 import { type LogState, readLog, readLogs } from '../../runtime/ledger/ledger.ts'
 import { beginSnapshot, finishSnapshot, keptSnapshots, storeChunk } from '../../runtime/ledger/snapshots.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
+import { isRestricted } from '../../schemas/content-key.ts'
 import { comparePositions, formatLogId, type LogId, type Position } from '../../schemas/log.ts'
 import { digestState, type Group, type SnapshotMark } from '../../schemas/snapshot.ts'
 import { growthForSnapshot } from '../../schemas/snapshot-rule.ts'
@@ -66,6 +67,8 @@ export function startSnapshotter(options: {
   }
 
   async function isDue({ id, log, head, frozen }: LogState): Promise<boolean> {
+    // Its chunks would be plain text at whoever keeps them for newcomers, the hub first.
+    if (isRestricted(log.audience)) return false
     if (log.origin !== own || head === null || frozen || options.restoration.trouble() !== null) return false
     const [newest] = await keptSnapshots(db, id)
     const { grown, wanted } = growthForSnapshot(head, newest?.at ?? null, options.leastEntries)

@@ -18,7 +18,7 @@ export type Answers = {
 export type Asking = {
   readonly broker: Broker
   readonly own: string
-  readonly neighbours: readonly string[]
+  readonly neighbours: () => readonly string[]
   readonly membership: () => Membership
   /** an answer with a token that does not verify */
   readonly refused: (holder: string, error: unknown) => void
@@ -27,7 +27,7 @@ export type Asking = {
 export async function askWitnesses({ broker, own, neighbours, membership, refused }: Asking): Promise<Answers> {
   const witnesses = new Map<string, { log: LogId; witnesses: Witness[] }>()
   const silent: string[] = []
-  const asked = [HUB, ...neighbours]
+  const asked = [HUB, ...neighbours()]
   const answers = await Promise.allSettled(
     asked.map(holder => askStanding(broker, holder, own, membership(), error => refused(holder, error))),
   )

@@ -1,5 +1,17 @@
+import { auditMigration } from '../../runtime/audit/tables.ts'
+import { accessMigration } from '../../runtime/http/access/tables.ts'
 import { ledgerMigration } from '../../runtime/ledger/tables.ts'
+import { membershipMigration } from '../../runtime/membership/tables.ts'
 import { intakeMigration } from '../intake/tables.ts'
+import { ownMembershipMigration } from '../membership/tables.ts'
 import { replicaMigration } from './0002-replica.ts'
 
-export const NODE_MIGRATIONS = [ledgerMigration, replicaMigration, intakeMigration] as const
+export const NODE_MIGRATIONS = [
+  ledgerMigration,
+  replicaMigration,
+  intakeMigration,
+  auditMigration,
+  accessMigration,
+  membershipMigration,
+  ownMembershipMigration,
+] as const

@@ -1,5 +1,6 @@
 /** A refused record, taken up again: read once more from the envelope that says it, checked by today's schema, applied at its position. */
 import { type Kysely, sql } from 'kysely'
+import { type Bodies, bodiesForAll } from '../../runtime/ledger/bodies.ts'
 import { readLog, readRange } from '../../runtime/ledger/ledger.ts'
 import { isLost, LOST } from '../../runtime/ledger/losses.ts'
 import { storedRedaction } from '../../runtime/ledger/redactions.ts'
@@ -9,13 +10,13 @@ import { isDataError, translateDatabaseError } from '../../runtime/postgres/data
 import { parseDatasetName } from '../../schemas/datasets/datasets.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import type { EnvelopeClaims } from '../../schemas/generated/envelope.ts'
-import { openBytes, openRecords } from '../../schemas/opening.ts'
+import { openBytes } from '../../schemas/opening.ts'
 import { parseToken } from '../../schemas/tokens.ts'
 import { replicaTable } from './datasets.ts'
 import { applyRecords } from './replicator.ts'
 
 export const recordReleaser =
-  (db: Kysely<LedgerTables>): Releaser =>
+  (db: Kysely<LedgerTables>, bodies: Bodies = bodiesForAll): Releaser =>
   async ({ origin, dataset, audience, epoch, seq, item }) => {
     if (origin === null || dataset === null || audience === null || epoch === null || seq === null || item === null) {
       return notWhole('this record does not say where it stands')
@@ -30,7 +31,9 @@ export const recordReleaser =
     const name = parseDatasetName(dataset)
     const claims = parseToken(entry.token, 'envelope').claims as EnvelopeClaims
     const redaction = entry.redaction == null ? null : storedRedaction(entry.redaction)
-    const content = openRecords(claims, await openBytes(claims, entry.body, entry.encoding, redaction), redaction?.keys)
+    const bytes = await openBytes(claims, entry.body, entry.encoding, redaction)
+    const content = (await bodies.records(db, state.id, claims, bytes, redaction))?.content
+    if (content === undefined) return notWhole('its envelope is encrypted for others')
     if (content.refusal !== null) return stays(content.refusal)
     const refused = content.refused.find(one => one.index === item)
     if (refused !== undefined) return stays(refused.error)

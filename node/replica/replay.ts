@@ -1,10 +1,11 @@
 /** What the ledger says of a log, entry by entry: the records that took effect, as they were signed. Of what was declared lost, none do. */
 import { sql, type Transaction } from 'kysely'
+import { type Bodies, bodiesForAll } from '../../runtime/ledger/bodies.ts'
 import { storedRedaction } from '../../runtime/ledger/redactions.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import type { EnvelopeClaims } from '../../schemas/generated/envelope.ts'
 import type { LogId, Position } from '../../schemas/log.ts'
-import { openBytes, openRecords } from '../../schemas/opening.ts'
+import { openBytes } from '../../schemas/opening.ts'
 import { parseToken } from '../../schemas/tokens.ts'
 import { type PlacedRecord, placedRecords } from './replicator.ts'
 
@@ -22,6 +23,7 @@ type Replayed = { readonly entry: EntryRow; readonly records: readonly PlacedRec
 export async function* replayRecords(
   trx: Transaction<LedgerTables>,
   { id, log }: LogRow,
+  bodies: Bodies = bodiesForAll,
 ): AsyncGenerator<Replayed, void, undefined> {
   for (let after: Position = { epoch: 0, seq: -1 }; ; ) {
     const entries = await entriesFrom(trx, id)
@@ -34,7 +36,7 @@ export async function* replayRecords(
     if (last === undefined) return
     for (const entry of entries) {
       const aside = await asideOf(trx, log, entry)
-      yield { entry, records: ((await recordsOf(entry)) ?? []).filter(record => !aside.has(record.index)) }
+      yield { entry, records: ((await recordsOf(trx, id, entry, bodies)) ?? []).filter(record => !aside.has(record.index)) }
     }
     after = last
   }
@@ -55,13 +57,22 @@ export const entriesFrom = (trx: Transaction<LedgerTables>, id: number) =>
     .where('refusal', 'is', null)
     .where('body', 'is not', null)
 
-/** What an entry says; null where its bytes are not what was signed, which the check of the ledger names. */
-export async function recordsOf(entry: EntryRow): Promise<readonly PlacedRecord[] | null> {
+/**
+ * What an entry says to this holder, nothing where it is for others; null where its bytes are not what was signed, which the check of
+ * the ledger names.
+ */
+export async function recordsOf(
+  trx: Transaction<LedgerTables>,
+  id: number,
+  entry: EntryRow,
+  bodies: Bodies,
+): Promise<readonly PlacedRecord[] | null> {
   try {
     const claims = parseToken(entry.token, 'envelope').claims as EnvelopeClaims
     const redaction = entry.redaction === null ? null : storedRedaction(entry.redaction)
-    const plain = await openBytes(claims, entry.body ?? new Uint8Array(), entry.encoding, redaction)
-    return placedRecords(openRecords(claims, plain, redaction?.keys))
+    const bytes = await openBytes(claims, entry.body ?? new Uint8Array(), entry.encoding, redaction)
+    const read = await bodies.records(trx, id, claims, bytes, redaction)
+    return read === null ? [] : placedRecords(read.content)
   } catch {
     return null
   }

@@ -4,8 +4,9 @@
  * What is older than its dataset's contract allows is marked, withheld or asked for again; a record that is not found counts as
  * unknown, not as absent, while a log that may hold it is withheld.
  */
-import type { FastifyInstance, FastifyReply } from 'fastify'
-import { type Kysely, sql } from 'kysely'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { type Kysely, type RawBuilder, sql } from 'kysely'
+import { type Asked, scopeOf } from '../../runtime/http/access/guard.ts'
 import { readLogs } from '../../runtime/ledger/ledger.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { DATASETS, type OpenDatasetName } from '../../schemas/datasets/datasets.ts'
@@ -79,6 +80,21 @@ const dataset = { type: 'string', enum: DATASETS.filter(row => !row.reserved).ma
 const code = { type: 'string', pattern: '^[0-9]{6}$' } as const
 type ListQuery = { key?: string; region?: string; origin?: string; cursor?: string; limit?: number }
 
+const asked = ({ params, query }: FastifyRequest): Asked => {
+  const { dataset, key } = { ...(query as { key?: string }), ...(params as { dataset: string; key?: string }) }
+  // a name that is no dataset is the schema's to refuse
+  if (!DATASETS.some(row => row.name === dataset && !row.reserved)) return {}
+  return key === undefined ? { dataset } : { dataset, key }
+}
+
+/** What the caller is limited to, as conditions on the rows: a page counts what it shows. */
+function withinScope(request: FastifyRequest, name: OpenDatasetName): RawBuilder<unknown>[] {
+  const { regions, sectors } = scopeOf(request, name)
+  const begins = (column: string, starts: readonly string[]): RawBuilder<unknown> =>
+    sql`${sql.ref(`held.${column}`)} LIKE ANY (${starts.map(start => `${start}%`)}::text[])`
+  return [...(regions === null ? [] : [begins('region', regions)]), ...(sectors === null ? [] : [begins('class', sectors)])]
+}
+
 export function addReplicaRoutes(
   server: FastifyInstance,
   options: { readonly db: Kysely<LedgerTables>; readonly own: string; readonly freshness: FreshnessKeeper },
@@ -110,6 +126,7 @@ export function addReplicaRoutes(
   server.get<{ Params: { dataset: OpenDatasetName }; Querystring: ListQuery }>(
     '/v1/:dataset',
     {
+      config: { access: { operation: 'record.read', asked } },
       schema: {
         summary: 'Records of a dataset that stand, page by page',
         tags: ['records'],
@@ -126,10 +143,11 @@ export function addReplicaRoutes(
         },
       },
     },
-    async ({ params, query }, reply) => {
+    async (request, reply) => {
+      const { params, query } = request
       const { logs, withheld, used } = await usable(params.dataset, query.origin)
       const limit = query.limit ?? 100
-      const where = [sql`held.op = 'put'`]
+      const where = [sql`held.op = 'put'`, ...withinScope(request, params.dataset)]
       if (withheld.length > 0) where.push(sql`held.log_id <> ALL(${withheld.map(({ state }) => state.id)}::int[])`)
       if (query.key !== undefined) where.push(sql`held.key = ${query.key}`)
       if (query.region !== undefined) where.push(sql`held.region = ${query.region}`)
@@ -155,6 +173,7 @@ export function addReplicaRoutes(
   server.get<{ Params: { dataset: OpenDatasetName; key: string }; Querystring: { origin?: string } }>(
     '/v1/:dataset/:key',
     {
+      config: { access: { operation: 'record.read', asked } },
       schema: {
         summary: 'What every origin says of one key; a withdrawn record is not shown',
         tags: ['records'],
@@ -162,12 +181,14 @@ export function addReplicaRoutes(
         querystring: { type: 'object', properties: { origin: code } },
       },
     },
-    async ({ params, query }, reply) => {
+    async (request, reply) => {
+      const { params, query } = request
       const { logs, withheld } = await usable(params.dataset, query.origin)
       const hidden = new Set(withheld.map(({ state }) => state.id))
       const origin = query.origin === undefined ? sql`` : sql`AND log.origin = ${query.origin}`
+      const where = [sql`held.key = ${params.key} AND held.op = 'put'`, ...withinScope(request, params.dataset)]
       const { rows: all } = await sql<Row>`
-        ${select(replicaTable(params.dataset))} WHERE held.key = ${params.key} AND held.op = 'put' ${origin} ORDER BY log.origin, log.audience`.execute(
+        ${select(replicaTable(params.dataset))} WHERE ${sql.join(where, sql` AND `)} ${origin} ORDER BY log.origin, log.audience`.execute(
         db,
       )
       const rows = all.filter(row => !hidden.has(row.log_id))

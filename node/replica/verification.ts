@@ -4,6 +4,7 @@
  * record; a row that no record accounts for is looked for only when the count says that there is one.
  */
 import { sql, type Transaction } from 'kysely'
+import { type Bodies, bodiesForAll } from '../../runtime/ledger/bodies.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import type { Finding, VerifiedLog } from '../../runtime/ledger/verification.ts'
 import type { OpenDatasetName } from '../../schemas/datasets/datasets.ts'
@@ -20,6 +21,7 @@ type PlacedRow = { key: string; ver: number; epoch: number; seq: number; item: n
 export async function* verifyReplica(
   trx: Transaction<LedgerTables>,
   { id, log, base }: VerifiedLog,
+  bodies: Bodies = bodiesForAll,
 ): AsyncGenerator<Finding, number, undefined> {
   const replica = REPLICAS.find(one => one.dataset === log.dataset)
   if (replica === undefined) return 0
@@ -38,7 +40,7 @@ export async function* verifyReplica(
   let records = 0
   // What a log began with was held against a signed root then; its envelopes are not here.
   let accounted = base === null ? 0 : await countUntil(trx, replica.dataset, id, base)
-  for await (const { entry, records: applied } of replayRecords(trx, { id, log })) {
+  for await (const { entry, records: applied } of replayRecords(trx, { id, log }, bodies)) {
     records += applied.length
     const { rows } = await sql<HeldRow>`
         SELECT c.index, held.ver,
@@ -77,7 +79,7 @@ export async function* verifyReplica(
     if (last === undefined) return records
     for (const row of rows) {
       if (base !== null && comparePositions(row, base) <= 0) continue
-      if (await stands(trx, log, id, row)) continue
+      if (await stands(trx, { id, log, bodies }, row)) continue
       yield finding(row, row.item, row.key, `a record of this key at ${formatPosition(row)} #${row.item}`, 'none there')
     }
     after = last.key
@@ -101,12 +103,16 @@ async function countUntil(trx: Transaction<LedgerTables>, dataset: OpenDatasetNa
   return rows[0]?.rows ?? 0
 }
 
-async function stands(trx: Transaction<LedgerTables>, log: VerifiedLog['log'], id: number, row: PlacedRow): Promise<boolean> {
+async function stands(
+  trx: Transaction<LedgerTables>,
+  { id, log, bodies }: Pick<VerifiedLog, 'id' | 'log'> & { readonly bodies: Bodies },
+  row: PlacedRow,
+): Promise<boolean> {
   const entry = await entriesFrom(trx, id)
     .where('envelope.epoch', '=', row.epoch)
     .where('envelope.seq', '=', row.seq)
     .executeTakeFirst()
   if (entry === undefined || (await asideOf(trx, log, row)).has(row.item)) return false
-  const records = await recordsOf(entry)
+  const records = await recordsOf(trx, id, entry, bodies)
   return records === null || records.some(record => record.index === row.item && record.key === row.key)
 }

@@ -4,6 +4,7 @@
  * opening; nothing happens where no such entry is held, which is what a loss nearly always means.
  */
 import { sql, type Transaction } from 'kysely'
+import { type Bodies, bodiesForAll } from '../../runtime/ledger/bodies.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { comparePositions, type LogId, type Position } from '../../schemas/log.ts'
 import { REPLICAS, replicaTable } from './datasets.ts'
@@ -16,6 +17,7 @@ export async function withdrawRecords(
   { id, log, base }: { readonly id: number; readonly log: LogId; readonly base: Position | null },
   lost: Position,
   opening: Position,
+  bodies: Bodies = bodiesForAll,
 ): Promise<number> {
   const replica = REPLICAS.find(one => one.dataset === log.dataset)
   if (replica === undefined) return 0
@@ -35,7 +37,7 @@ export async function withdrawRecords(
     return keys
   }
   if (keys === 0) return 0
-  for await (const { entry, records } of replayRecords(trx, { id, log })) {
+  for await (const { entry, records } of replayRecords(trx, { id, log }, bodies)) {
     const { rows } = await sql<{ key: string }>`
       SELECT key FROM withdrawn WHERE key = ANY(${records.map(record => record.key)}::text[])`.execute(trx)
     const due = new Set(rows.map(row => row.key))

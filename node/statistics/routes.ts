@@ -32,6 +32,7 @@ export function addStatisticsRoutes(
   server.get<{ Querystring: { by?: string; month?: string } }>(
     '/v1/statistics/trades',
     {
+      config: { access: { operation: 'statistics.read' } },
       schema: {
         summary: 'Concluded trades: number, amount, expert seats; as of which head of each origin; who is late or missing',
         tags: ['statistics'],

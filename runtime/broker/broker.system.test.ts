@@ -6,32 +6,46 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
-import { connect } from '@nats-io/transport-node'
+import { connect, jwtAuthenticator } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { until } from '../guarded-process.ts'
-import { type BrokerServer, startBroker } from './launcher.ts'
+import { type Authority, foundAuthority } from './authority.ts'
+import { passingCredentials } from './credentials.ts'
+import { type BrokerOptions, type BrokerServer, startBroker } from './launcher.ts'
 import { resolveBroker } from './resolver.ts'
 
 const CACHE = fileURLToPath(new URL('../../node_modules/.cache/hutong/broker', import.meta.url))
-const HUB = { user: 'hub', password: 'hub-secret', publish: ['>'], subscribe: ['>'] }
-const NODE = { user: 'n530000', password: 'node-secret', publish: ['log.530000.>'], subscribe: ['_INBOX.>'] }
-const users = [HUB, NODE]
+const MEMBERS = [{ code: '530000', audiences: ['all'] }]
+const HUB = 'hub'
+const NODE = '530000'
 
 let folder: Awaited<ReturnType<typeof mkdtempDisposable>>
 let dataDir: string
 let binary: string
 let broker: BrokerServer
+let authority: Authority
+let known: Pick<BrokerOptions, 'trust' | 'accounts'>
 
 /** Ended, whether or not its parent has taken note yet. */
 const isGone = async (pid: number) => /^State:\t[ZX]/m.test(await readFile(`/proc/${pid}/status`, 'utf8').catch(() => 'State:\tX'))
 
-const as = ({ user, password: pass }: typeof HUB, url = broker.url) => connect({ servers: url, user, pass, reconnect: false })
+const as = async (program: string, issuer = authority) => {
+  const { jwt, seed } = await passingCredentials(key => issuer.admit(program, key))
+  const authenticator = jwtAuthenticator(jwt, new TextEncoder().encode(seed))
+  return connect({ servers: broker.url, authenticator, inboxPrefix: `_INBOX_${program}`, reconnect: false })
+}
+const found = (name: string) => foundAuthority(join(folder.path, `${name}.json`), join(folder.path, `${name}.seed`), name)
 
 beforeAll(async () => {
   folder = await mkdtempDisposable(join(tmpdir(), 'hutong-broker-'))
   dataDir = join(folder.path, 'data')
   binary = (await resolveBroker({ cacheDir: CACHE, searchPath: process.env.PATH ?? '' })).path
-  broker = await startBroker({ binary, dataDir, users })
+  authority = await found('test')
+  known = {
+    trust: { operatorToken: authority.operatorToken, system: await authority.system() },
+    accounts: await authority.claims(MEMBERS),
+  }
+  broker = await startBroker({ binary, dataDir, ...known })
 })
 
 afterAll(async () => {
@@ -39,7 +53,7 @@ afterAll(async () => {
   await folder.remove()
 })
 
-test('the broker stores on disk, and its configuration with the passwords is its own', async () => {
+test('the broker stores on disk, and its configuration is its own', async () => {
   const connection = await as(HUB)
   const manager = await jetstreamManager(connection)
   await manager.streams.add({ name: 'LOG', subjects: ['log.>'] })
@@ -49,7 +63,7 @@ test('the broker stores on disk, and its configuration with the passwords is its
   expect((await stat(join(dataDir, 'nats.conf'))).mode & 0o777).toBe(0o600)
 })
 
-test('a user may not publish or subscribe outside its list, and nobody enters without a password', async () => {
+test('a member may not publish or subscribe outside its account’s list, and nobody enters whom the operator did not sign', async () => {
   const connection = await as(NODE)
   const faults: string[] = []
   const watching = (async () => {
@@ -62,17 +76,18 @@ test('a user may not publish or subscribe outside its list, and nobody enters wi
   await connection.close()
   await watching
   await expect(connect({ servers: broker.url, reconnect: false })).rejects.toThrow(/authorization/i)
+  await expect(as(NODE, await found('other'))).rejects.toThrow(/authorization/i)
 })
 
 test('a second start on the same directory is refused while the first lives', async () => {
-  await expect(startBroker({ binary, dataDir, users })).rejects.toMatchObject({ code: 'DIRECTORY_IN_USE' })
+  await expect(startBroker({ binary, dataDir, ...known })).rejects.toMatchObject({ code: 'DIRECTORY_IN_USE' })
 })
 
 test('disposing leaves no process behind, and the next start has the port and the data', async () => {
   const { pid, url } = broker
   await broker[Symbol.asyncDispose]()
   expect(await isGone(pid)).toBe(true)
-  broker = await startBroker({ binary, dataDir, users })
+  broker = await startBroker({ binary, dataDir, ...known })
   expect(broker.url).toBe(url)
   const connection = await as(HUB)
   expect((await (await jetstreamManager(connection)).streams.info('LOG')).state.messages).toBe(1)
@@ -81,7 +96,7 @@ test('disposing leaves no process behind, and the next start has the port and th
 
 test('a killed owner takes its broker along, and the next start finds the data', async () => {
   await broker[Symbol.asyncDispose]()
-  const options = JSON.stringify({ binary, dataDir, users })
+  const options = JSON.stringify({ binary, dataDir, ...known })
   const program = `
     const { startBroker } = await import(${JSON.stringify(new URL('./launcher.ts', import.meta.url).href)})
     const broker = await startBroker(${options})
@@ -90,7 +105,7 @@ test('a killed owner takes its broker along, and the next start finds the data',
   const pid = Number(await once(owner.stdout.setEncoding('utf8'), 'data'))
   owner.kill('SIGKILL')
   await once(owner, 'exit')
-  broker = await startBroker({ binary, dataDir, users })
+  broker = await startBroker({ binary, dataDir, ...known })
   expect(await isGone(pid)).toBe(true)
   const connection = await as(HUB)
   expect((await (await jetstreamManager(connection)).streams.info('LOG')).state.messages).toBe(1)

@@ -1,21 +1,7 @@
 /** The embedded broker's configuration file. NATS reads JSON as a subset of its own format, so that nothing needs quoting by hand. */
 
 import { ExchangeError } from '../../schemas/errors.ts'
-
-/** What is not listed is refused. */
-export type BrokerUser = {
-  readonly user: string
-  readonly password: string
-  readonly publish: readonly string[]
-  readonly subscribe: readonly string[]
-  /** within what it may subscribe to, what it is not given */
-  readonly withheld?: readonly string[]
-  /** may answer questions that it was asked, at the subject that the question names, for a short while */
-  readonly answers?: boolean
-}
-
-/** a range of 64 entries and its end, within the time that the asker waits */
-const ANSWERS = { max: 66, expires: '15s' }
+import type { AccountClaim } from './authority.ts'
 
 /** A server's place in a cluster on loopback. JetStream knows its peers by name, so the name stays the same between starts. */
 export type BrokerCluster = {
@@ -25,47 +11,53 @@ export type BrokerCluster = {
   readonly routes: readonly number[]
 }
 
+/** Whom the broker believes: who is admitted, and to what, is said by account tokens under the operator's signature alone. */
+export type BrokerTrust = { readonly operatorToken: string; readonly system: AccountClaim }
+/** PEM files, the key owner-only. */
+export type BrokerTls = { readonly certFile: string; readonly keyFile: string }
+
 export type BrokerConfiguration = {
   readonly name: string
   readonly port: number
   readonly storeDir: string
+  /** account tokens as they were pushed */
+  readonly accountsDir: string
   readonly logFile: string
-  readonly users: readonly BrokerUser[]
+  readonly trust: BrokerTrust
+  readonly tls?: BrokerTls | undefined
   readonly cluster?: BrokerCluster | undefined
 }
 
 const MAX_PAYLOAD_BYTES = 1_048_576
+/** What a client connects with: its token and signature stand in it. */
+const MAX_CONTROL_LINE_BYTES = 4096
 /** The sum of the streams' own limits may not pass it; nothing is reserved on the disk. */
 const MAX_FILE_STORE_BYTES = 16 * 1024 ** 3
 const MAX_MEMORY_STORE_BYTES = 64 * 1024 ** 2
 
-/** Tokens of printable ASCII; `*` and `>` stand alone, `>` last. */
-const SUBJECT = /^(?:[\w$-]+|\*)(?:\.(?:[\w$-]+|\*))*(?:\.>)?$|^>$/
+const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/
+const PUBLIC_ACCOUNT = /^A[A-Z2-7]{55}$/
 
-const parseSubject = (subject: string): string => {
-  if (SUBJECT.test(subject)) return subject
-  throw new ExchangeError('CONFIG_INVALID', `${JSON.stringify(subject)} is not a subject that a broker user can be granted`)
-}
-
-const parseCredential = (text: string, what: string): string => {
-  // a password that looks like a bcrypt hash would be compared as one
-  if (/^[\x21-\x7e]{1,256}$/.test(text) && !text.startsWith('$')) return text
-  throw new ExchangeError('CONFIG_INVALID', `a broker ${what} is 1 to 256 printable ASCII characters, the first of them not $`)
-}
-
-/** An empty list would mean "no limit" to the broker. */
-const granted = (subjects: readonly string[], withheld: readonly string[] = []) => {
-  if (subjects.length === 0) return { deny: ['>'] }
-  const allow = subjects.map(parseSubject)
-  return withheld.length === 0 ? { allow } : { allow, deny: withheld.map(parseSubject) }
-}
-
-/** Throws CONFIG_INVALID for a credential or subject that the broker would read as something else, or a user named twice. */
-export const brokerConfiguration = ({ name, port, storeDir, logFile, users, cluster }: BrokerConfiguration): string => {
-  const names = users.map(({ user }) => parseCredential(user, 'user'))
-  if (users.length === 0 || new Set(names).size !== names.length) {
-    throw new ExchangeError('CONFIG_INVALID', 'a broker needs one user at least, each named once')
+/**
+ * The part that an operator of a broker of their own takes into its configuration, too: with it that broker believes the federation's
+ * hub, and nothing else about its members need be configured.
+ * @throws CONFIG_INVALID for what is no token or account of NATS
+ */
+export function trustConfiguration({ operatorToken, system }: BrokerTrust, accountsDir: string): { [name: string]: unknown } {
+  if (!TOKEN.test(operatorToken) || !TOKEN.test(system.token) || !PUBLIC_ACCOUNT.test(system.account))
+    throw new ExchangeError('CONFIG_INVALID', 'a broker needs the operator’s token and a system account')
+  return {
+    operator: operatorToken,
+    system_account: system.account,
+    // `full` keeps what is pushed to it, and acts on live connections at once
+    resolver: { type: 'full', dir: accountsDir, allow_delete: false, interval: '2m' },
+    resolver_preload: { [system.account]: system.token },
   }
+}
+
+/** @throws CONFIG_INVALID as {@link trustConfiguration} */
+export const brokerConfiguration = (options: BrokerConfiguration): string => {
+  const { name, port, storeDir, accountsDir, logFile, trust, tls, cluster } = options
   return `${JSON.stringify(
     {
       server_name: name,
@@ -74,6 +66,7 @@ export const brokerConfiguration = ({ name, port, storeDir, logFile, users, clus
       logfile_size_limit: 8 * 1024 ** 2,
       logfile_max_num: 2,
       max_payload: MAX_PAYLOAD_BYTES,
+      max_control_line: MAX_CONTROL_LINE_BYTES,
       jetstream: {
         store_dir: storeDir,
         max_file_store: MAX_FILE_STORE_BYTES,
@@ -81,6 +74,7 @@ export const brokerConfiguration = ({ name, port, storeDir, logFile, users, clus
         // an acknowledgement means that it is on disk, not that it will be within two minutes
         sync_interval: 'always',
       },
+      ...(tls === undefined ? {} : { tls: { cert_file: tls.certFile, key_file: tls.keyFile, min_version: '1.3', timeout: 5 } }),
       ...(cluster === undefined
         ? {}
         : {
@@ -90,18 +84,7 @@ export const brokerConfiguration = ({ name, port, storeDir, logFile, users, clus
               routes: cluster.routes.map(peer => `nats-route://127.0.0.1:${peer}`),
             },
           }),
-      authorization: {
-        timeout: 5,
-        users: users.map(({ user, password, publish, subscribe, withheld = [], answers = false }) => ({
-          user,
-          password: parseCredential(password, 'password'),
-          permissions: {
-            publish: granted(publish),
-            subscribe: granted(subscribe, withheld),
-            ...(answers ? { allow_responses: ANSWERS } : {}),
-          },
-        })),
-      },
+      ...trustConfiguration(trust, accountsDir),
     },
     null,
     2,

@@ -1,24 +1,25 @@
 /**
  * The embedded broker: one nats-server on a locked data directory, on loopback, that stops with its owner. Its directory holds
- * `jetstream/`, `nats.conf` (0600, with the users' passwords, written at every start), `port`, `server.log` and `lock.db`.
+ * `jetstream/`, `accounts/` (the account tokens pushed to it), `nats.conf` (written at every start), `port`, `server.log`, `lock.db`.
  */
 
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { basename, join } from 'node:path'
 import { ExchangeError } from '../../schemas/errors.ts'
 import { lockDirectory } from '../directory-lock.ts'
 import { type GuardedProcess, logTail, startGuarded, stopStrays, until } from '../guarded-process.ts'
 import { keptPort } from '../loopback-port.ts'
-import { type BrokerCluster, type BrokerUser, brokerConfiguration } from './configuration.ts'
+import type { AccountClaim } from './authority.ts'
+import { type BrokerCluster, type BrokerTls, type BrokerTrust, brokerConfiguration } from './configuration.ts'
 
 const READY_TIMEOUT_MS = 60_000
 const PORT_ATTEMPTS = 3
 
 export type BrokerServer = {
-  /** nats://127.0.0.1:port, without a user */
+  /** nats://127.0.0.1:port, or tls:// */
   readonly url: string
   readonly pid: number
   /** exit code, or null when a signal ended it */
@@ -29,7 +30,11 @@ export type BrokerOptions = {
   /** as the resolver found it */
   readonly binary: string
   readonly dataDir: string
-  readonly users: readonly BrokerUser[]
+  readonly trust: BrokerTrust
+  /** Known from the first moment, where nothing newer was ever pushed: programs need not wait for the hub to push them. */
+  readonly accounts?: readonly AccountClaim[]
+  /** plaintext is refused with it */
+  readonly tls?: BrokerTls
   /** a free one, kept between starts, unless said */
   readonly port?: number
   /** one of several servers that replicate the streams; alone unless said */
@@ -53,11 +58,23 @@ const answersAs = async (name: string, port: number): Promise<boolean> => {
   }
 }
 
+/** The broker's own store of account tokens is one file for each; what was pushed later is never taken back. */
+async function layAccounts(folder: string, accounts: readonly AccountClaim[]): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  for (const { account, token } of accounts) {
+    await writeFile(join(folder, `${account}.jwt`), token, { flag: 'wx', mode: 0o600 }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error
+    })
+  }
+}
+
 type Place = { readonly directory: string; readonly options: BrokerOptions }
 
 const launch = async ({ directory, options }: Place): Promise<{ server: GuardedProcess; port: number }> => {
   const logFile = join(directory, 'server.log')
   const file = join(directory, 'nats.conf')
+  const accountsDir = join(directory, 'accounts')
+  await layAccounts(accountsDir, options.accounts ?? [])
   for (let attempt = 1; ; attempt += 1) {
     const port = options.port ?? (await keptPort(join(directory, 'port')))
     const name = options.cluster?.server ?? `hutong-${randomBytes(6).toString('hex')}`
@@ -65,8 +82,10 @@ const launch = async ({ directory, options }: Place): Promise<{ server: GuardedP
       name,
       port,
       logFile,
-      users: options.users,
+      trust: options.trust,
       storeDir: join(directory, 'jetstream'),
+      accountsDir,
+      tls: options.tls,
       cluster: options.cluster,
     })
     await rm(`${file}.new`, { force: true })
@@ -89,7 +108,7 @@ const launch = async ({ directory, options }: Place): Promise<{ server: GuardedP
 }
 
 /**
- * Throws DIRECTORY_IN_USE while another start on the directory lives, CONFIG_INVALID for users the broker cannot express,
+ * Throws DIRECTORY_IN_USE while another start on the directory lives, CONFIG_INVALID for tokens the broker could not read,
  * BROKER_UNAVAILABLE (with the end of its log) when it does not become ready, and the signal's reason.
  */
 export const startBroker = async (options: BrokerOptions): Promise<BrokerServer> => {
@@ -103,7 +122,7 @@ export const startBroker = async (options: BrokerOptions): Promise<BrokerServer>
   options.onProgress?.('ready')
   const owned = cleanup.move()
   return {
-    url: `nats://127.0.0.1:${port}`,
+    url: `${options.tls === undefined ? 'nats' : 'tls'}://127.0.0.1:${port}`,
     pid: server.pid,
     exited: server.exited,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),

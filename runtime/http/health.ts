@@ -131,7 +131,7 @@ export const addHealthRoutes = (
     throw new ExchangeError('CONFIG_INVALID', `${program} has no health check, so it could not know whether it is ready`)
   const failed = (error: unknown): void => server.log.warn({ err: error }, 'health check failed')
   const asking = checks.map(check => askingCheck(check, { failed }))
-  const config = { rateLimit: false } as const
+  const config = { rateLimit: false, access: { operation: 'health.read' } } as const
   const live = { summary: 'The process answers. 进程有应答。', tags: ['health'], response: { 200: LIVE_SCHEMA } }
   const ready = {
     summary: 'It can do its work. 能够正常工作。',

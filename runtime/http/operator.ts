@@ -1,4 +1,4 @@
-/** Whoever writes here shows the operator's token. Without a configured token nobody may write: deny by default. */
+/** The operator's token: the credential that a program has before any client is registered. Without a configured token there is none. */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { FastifyRequest } from 'fastify'
@@ -9,8 +9,6 @@ const MIN_TOKEN_CHARACTERS = 32
 export type Operator = {
   /** whether the request shows the operator's token */
   is(request: FastifyRequest): boolean
-  /** a hook for routes that write: @throws REQUEST_UNAUTHORIZED */
-  demand(request: FastifyRequest): Promise<void>
 }
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
@@ -23,16 +21,7 @@ export async function readOperator(path: string | undefined): Promise<Operator> 
     // Comparing digests takes the same time whatever was given, its length included.
     return expected !== null && given !== undefined && timingSafeEqual(digest(given), expected)
   }
-  const reason =
-    expected === null
-      ? 'no operator token is configured here, so nothing is written for anyone'
-      : 'expected the header Authorization: Bearer with the operator token of this program'
-  return {
-    is,
-    async demand(request) {
-      if (!is(request)) throw new ExchangeError('REQUEST_UNAUTHORIZED', reason)
-    },
-  }
+  return { is }
 }
 
 async function readToken(path: string): Promise<string> {

@@ -2,8 +2,10 @@ import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import { afterEach, expect, test } from 'vitest'
+import { OPERATOR } from '../../schemas/access/subjects.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import { createLogger } from '../log.ts'
+import type { Guard } from './access/guard.ts'
 import { listen } from './listen.ts'
 import type { Problem } from './problems.ts'
 import { buildServer, type ServerOptions } from './server.ts'
@@ -150,8 +152,18 @@ test('converts query and path to the types that the schema names', async () => {
   expect((await server.inject('/v1/logs/7')).json()).toEqual({ path: { seq: 7 } })
 })
 
-test('limits the rate of each address, says when to come back, and never counts health', async () => {
-  const server = await build({ rateLimit: { perMinute: 2, exempt: request => request.headers['x-known'] === 'yes' } })
+test('limits the rate of each address and of each known caller by itself, says when to come back, and never counts health', async () => {
+  const guard: Guard = {
+    install(server) {
+      server.decorateRequest('subject', null)
+      server.addHook('onRequest', async request => {
+        const id = request.headers['x-known']
+        if (id === 'operator') request.subject = OPERATOR
+        else if (id !== undefined) request.subject = { ...OPERATOR, kind: 'client', id: String(id), perMinute: 1 }
+      })
+    },
+  }
+  const server = await build({ rateLimit: { perMinute: 2 }, guard })
   const from = (remoteAddress: string, url = '/v1/plain', headers = {}) => ({ url, remoteAddress, headers })
   for (const url of ['/v1/plain', '/v1/nowhere']) await server.inject(from('192.0.2.1', url))
   const { problem, headers } = await problemOf(server, from('192.0.2.1'))
@@ -160,10 +172,12 @@ test('limits the rate of each address, says when to come back, and never counts 
   const statuses = await Promise.all([
     server.inject(from('192.0.2.1', '/health/live')),
     server.inject(from('192.0.2.1', '/health/ready')),
-    server.inject(from('192.0.2.1', '/v1/plain', { 'x-known': 'yes' })),
+    server.inject(from('192.0.2.1', '/v1/plain', { 'x-known': 'operator' })),
+    server.inject(from('192.0.2.1', '/v1/plain', { 'x-known': 'one' })),
     server.inject(from('192.0.2.2')),
   ])
-  expect(statuses.map(({ statusCode }) => statusCode)).toEqual([200, 200, 200, 200])
+  expect(statuses.map(({ statusCode }) => statusCode)).toEqual([200, 200, 200, 200, 200])
+  expect((await server.inject(from('192.0.2.3', '/v1/plain', { 'x-known': 'one' }))).statusCode).toBe(429)
 })
 
 test('describes every route in an OpenAPI 3.1 document', async () => {

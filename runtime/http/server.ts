@@ -16,6 +16,7 @@ import {
   LogController,
 } from 'fastify'
 import { type ErrorCode, ExchangeError } from '../../schemas/errors.ts'
+import type { Guard } from './access/guard.ts'
 import { addHealthRoutes, type HealthCheck } from './health.ts'
 import { formatProblem, PROBLEM_MEDIA_TYPE, sendProblem } from './problems.ts'
 import { traceRequests } from './tracing.ts'
@@ -30,8 +31,10 @@ export type ServerOptions = {
   readonly logger: FastifyBaseLogger
   readonly openapi: { readonly title: string; readonly titleZh: string; readonly version: string }
   readonly checks: readonly HealthCheck[]
-  /** requests a minute from one address; `exempt` says which callers are known and not counted */
-  readonly rateLimit?: { readonly perMinute?: number; readonly exempt?: (request: FastifyRequest) => boolean }
+  /** who may do what; a service without it is open to everybody who reaches its address */
+  readonly guard?: Guard
+  /** requests a minute from one address, or of one caller who is known and has no rate of his own */
+  readonly rateLimit?: { readonly perMinute?: number }
   readonly bodyLimitBytes?: number
   readonly requestTimeoutMs?: number
 }
@@ -63,7 +66,7 @@ const refuseUnparsed = (error: NodeJS.ErrnoException, socket: Socket): void => {
 const overLimit = (_: FastifyRequest, { max, ttl }: { max: number; ttl: number }): ExchangeError =>
   new ExchangeError(
     'REQUEST_RATE_LIMITED',
-    `more than ${max} requests in a minute from this address; free again in ${Math.ceil(ttl / 1000)} s`,
+    `more than ${max} requests in a minute from this caller; free again in ${Math.ceil(ttl / 1000)} s`,
   )
 
 /** One line for each request, with the route instead of the address, which may hold a business key; probes only at debug. */
@@ -80,20 +83,22 @@ const logRequests = (server: FastifyInstance): void => {
 const addOpenApi = async (server: FastifyInstance, { title, titleZh, version }: ServerOptions['openapi']): Promise<void> => {
   const info = { title: `${title} ${titleZh}`, version, 'x-title-zh': titleZh }
   await server.register(swagger, { openapi: { openapi: '3.1.0', info }, convertConstToEnum: false })
-  server.get('/openapi.json', { schema: { hide: true } }, () => server.swagger())
+  server.get('/openapi.json', { config: { access: { operation: 'openapi.read' } }, schema: { hide: true } }, () => server.swagger())
 }
 
 const addGuards = async (
   server: FastifyInstance,
-  { perMinute = PER_MINUTE, exempt }: NonNullable<ServerOptions['rateLimit']>,
+  { perMinute = PER_MINUTE }: NonNullable<ServerOptions['rateLimit']>,
 ): Promise<void> => {
   // Transport security is the proxy's decision: pages served over plain HTTP inside a government network must keep working.
   await server.register(helmet, { hsts: false, contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } })
   await server.register(rateLimit, {
-    max: perMinute,
+    // Whoever is known is counted by himself, at the rate that he was given; everybody else by the address.
+    max: (request: FastifyRequest) => request.subject?.perMinute ?? perMinute,
+    keyGenerator: (request: FastifyRequest) => request.subject?.id ?? request.ip,
     timeWindow: 60_000,
     errorResponseBuilder: overLimit,
-    ...(exempt ? { allowList: (request: FastifyRequest) => exempt(request) } : {}),
+    allowList: (request: FastifyRequest) => request.subject?.perMinute === null,
   })
 }
 
@@ -120,6 +125,7 @@ export const buildServer = async (options: ServerOptions): Promise<FastifyInstan
   traceRequests(server)
   logRequests(server)
   closeQueries(server)
+  options.guard?.install(server)
   await addGuards(server, options.rateLimit ?? {})
   server.setNotFoundHandler({ preHandler: server.rateLimit() }, (request, reply) =>
     sendProblem(

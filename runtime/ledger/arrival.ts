@@ -25,7 +25,9 @@ export type OpenedEntry = {
   readonly token: OpenedToken
   /** the redaction that came beside it, if its body is the redacted one */
   readonly redaction: Redaction | null
+  /** the bytes that `dig` names */
   readonly plain: Uint8Array | null
+  /** null where nothing is to be read, and for a restricted audience until its opening is at hand */
   readonly content: OpenedBody | null
   readonly error: null
 }
@@ -40,7 +42,13 @@ export type OpenedFault = { readonly arrival: Arrival; readonly token: OpenedTok
 export type Opened = OpenedEntry | OpenedRedaction | OpenedFault
 
 /** An entry whose place in the log is settled and whose records are to take effect. */
-export type Accepted = { readonly logId: number; readonly token: OpenedToken; readonly content: OpenedBody }
+export type Accepted = {
+  readonly logId: number
+  readonly token: OpenedToken
+  readonly content: OpenedBody
+  /** the decrypted body of a restricted audience */
+  readonly plain?: Uint8Array | null
+}
 
 export type Outcome =
   | {

@@ -9,6 +9,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Kysely, sql, type Transaction } from 'kysely'
+import { isRestricted } from '../../schemas/content-key.ts'
 import { decodeBody } from '../../schemas/encoding.ts'
 import { ExchangeError, isExchangeError } from '../../schemas/errors.ts'
 import { LIMITS } from '../../schemas/limits.ts'
@@ -85,7 +86,7 @@ export function startBootstrap(options: {
   const announcedOf = (log: LogId): { readonly mark: SnapshotMark; readonly token: string } | null => {
     const head = options.heads().newest(log.origin, log.audience)
     const mark = head?.logs.find(one => formatLogId(one.log) === formatLogId(log))?.snapshot ?? null
-    return head === null || mark === null ? null : { mark, token: head.token }
+    return head === null || mark === null || isRestricted(log.audience) ? null : { mark, token: head.token }
   }
 
   async function claims(log: LogId): Promise<boolean> {

@@ -9,7 +9,6 @@ import { BUNDLE_MEDIA_TYPE, type BundleItem, readBundle } from '../../schemas/bu
 import { encodeBody } from '../../schemas/encoding.ts'
 import { ExchangeError, isExchangeError } from '../../schemas/errors.ts'
 import { formatLogId, type LogHead, type LogId } from '../../schemas/log.ts'
-import type { Operator } from '../http/operator.ts'
 import type { Opened, Outcome, Receiver } from './arrival.ts'
 import type { LedgerEvents } from './events.ts'
 import { readLogs } from './ledger.ts'
@@ -103,12 +102,12 @@ async function openItem(receiver: Receiver, { kind, token, redaction, body }: Bu
   return receiver.open(redaction === undefined ? arrival : { ...arrival, redaction })
 }
 
-export function addBundleRoutes(server: FastifyInstance, options: Importing & { readonly operator: Operator }): void {
+export function addBundleRoutes(server: FastifyInstance, options: Importing): void {
   server.addContentTypeParser(BUNDLE_MEDIA_TYPE, (_request, payload, done) => done(null, payload))
   server.post<{ Body: AsyncIterable<Uint8Array> }>(
     '/v1/bundles',
     {
-      onRequest: options.operator.demand,
+      config: { access: { operation: 'bundle.import' } },
       bodyLimit: Number.MAX_SAFE_INTEGER,
       schema: {
         summary: 'Takes entries of logs in from a file, with the same checks as from a stream',

@@ -7,13 +7,16 @@
  * it is at hand, then the ledger. A holder that is behind cannot tell yet and waits; one that is not refuses.
  */
 import { type Kysely, sql, type Transaction } from 'kysely'
+import { isRestricted } from '../../schemas/content-key.ts'
 import { type Digest, digestOf } from '../../schemas/digest.ts'
 import { decodeBody } from '../../schemas/encoding.ts'
-import { ExchangeError } from '../../schemas/errors.ts'
+import { ExchangeError, isExchangeError } from '../../schemas/errors.ts'
 import type { EnvelopeClaims } from '../../schemas/generated/envelope.ts'
 import { comparePositions, formatLogId, formatPosition, type LogHead, type LogId, type Position } from '../../schemas/log.ts'
 import {
   checkAddressed,
+  checkRedactedBatch,
+  checkRedactedBytes,
   checkRedaction,
   erasableRecords,
   judgeRedaction,
@@ -21,6 +24,7 @@ import {
   standingKeys,
 } from '../../schemas/redaction.ts'
 import { parseToken } from '../../schemas/tokens.ts'
+import { type Bodies, bodiesForAll } from './bodies.ts'
 import { type LogState, readLog } from './ledger.ts'
 import { LOST } from './losses.ts'
 import { noteRedaction, redactionAt } from './redactions.ts'
@@ -64,16 +68,23 @@ export type ErasureVerdict =
   | { readonly kind: 'known' }
   | { readonly kind: 'wait'; readonly error: ExchangeError }
 
+type Options = {
+  readonly effect: ErasureEffect | null
+  /** what is readable here of restricted audiences; nothing without it: digest and signature are compared then, and no content */
+  readonly bodies?: Bodies
+  readonly behind: (head: LogHead | null) => boolean
+}
+
 /** entries of the ledger read at once while looking for later versions */
 const SCAN_ENTRIES = 16
 
 /**
- * @throws REDACTION_INVALID, BODY_DIGEST_MISMATCH (it is not what it says), REDACTION_NOT_ALLOWED (a record that it names still stands)
+ * @throws REDACTION_INVALID, BODY_DIGEST_MISMATCH, BODY_UNREADABLE (it is not what it says), REDACTION_NOT_ALLOWED (a record that it names still stands)
  */
 export async function erase(
   trx: Transaction<LedgerTables>,
   { redaction, plain, encoding, body }: Erasure,
-  options: { readonly effect: ErasureEffect | null; readonly behind: (head: LogHead | null) => boolean },
+  options: Options,
 ): Promise<ErasureVerdict> {
   const { log, position, keys } = redaction
   const named = `${formatLogId(log)} ${formatPosition(position)}`
@@ -85,13 +96,20 @@ export async function erase(
   if (state === null || entry === undefined) {
     return { kind: 'wait', error: new ExchangeError('LOG_GAP', `${named}: expected the envelope before its redaction`) }
   }
-  checkAddressed(redaction, parseToken(entry.token, 'envelope').claims as EnvelopeClaims)
+  const claims = parseToken(entry.token, 'envelope').claims as EnvelopeClaims
+  checkAddressed(redaction, claims)
   const known = await redactionAt(trx, state.id, position)
   if (judgeRedaction(known, redaction) === 'known') return { kind: 'known' }
-  const held = await heldBody(entry.body, entry.encoding, [redaction.old, ...(known === null ? [] : [known.new])])
-  checkRedaction(held, plain, redaction)
+  const stands = await heldBody(entry.body, entry.encoding, [redaction.old, ...(known === null ? [] : [known.new])])
+  const { bodies = bodiesForAll } = options
+  const held = stands === null ? null : await readable(bodies, trx, state.id, claims, stands)
+  if (isRestricted(log.audience)) {
+    checkRedactedBytes(plain, redaction)
+    const read = await bodies.plain(trx, state.id, claims, plain, redaction)
+    if (read !== null) checkRedactedBatch(held, read, keys)
+  } else checkRedaction(held, plain, redaction)
   const records = held === null ? [] : erasableRecords(held, keys)
-  const standing = await stillStanding(trx, { id: state.id, dataset: log.dataset }, records, options.effect)
+  const standing = await stillStanding(trx, { id: state.id, dataset: log.dataset }, records, options.effect, bodies)
   if (standing.length > 0) {
     const error = new ExchangeError(
       'REDACTION_NOT_ALLOWED',
@@ -122,7 +140,7 @@ async function eraseBeforeBase(
   trx: Transaction<LedgerTables>,
   { id, head }: LogState,
   { redaction, plain }: Pick<Erasure, 'redaction' | 'plain'>,
-  options: { readonly effect: ErasureEffect | null; readonly behind: (head: LogHead | null) => boolean },
+  options: Options,
 ): Promise<ErasureVerdict> {
   const { log, position, keys } = redaction
   const known = await redactionAt(trx, id, position)
@@ -155,18 +173,35 @@ async function heldBody(body: Buffer | null, encoding: string, signed: readonly 
   return plain !== null && signed.includes(digestOf(plain)) ? plain : null
 }
 
+/** A body that stands here as this holder can read it; null where it cannot. Whose text it is was settled when it came. */
+async function readable(
+  bodies: Bodies,
+  db: Kysely<LedgerTables>,
+  logId: number,
+  claims: EnvelopeClaims,
+  stands: Uint8Array,
+): Promise<Uint8Array | null> {
+  try {
+    return await bodies.held(db, logId, claims, stands)
+  } catch (error) {
+    if (isExchangeError(error) && error.code === 'BODY_UNREADABLE') return null
+    throw error
+  }
+}
+
 async function stillStanding(
   trx: Transaction<LedgerTables>,
   log: { readonly id: number; readonly dataset: string },
   records: readonly { readonly key: string; readonly ver: number }[],
   effect: ErasureEffect | null,
+  bodies: Bodies,
 ): Promise<string[]> {
   const wanted = [...new Set(records.map(({ key }) => key))]
   if (wanted.length === 0) return []
   const quick = effect === null ? wanted : standingKeys(records, await effect.versions(trx, log, wanted))
   if (quick.length === 0) return []
   const left = records.filter(({ key }) => quick.includes(key))
-  return standingKeys(left, await highestInLedger(trx, log.id, left))
+  return standingKeys(left, await highestInLedger(trx, log.id, left, bodies))
 }
 
 /** The highest versions of keys that the ledger holds, read from the head of the log back until each is above the one that is asked for. */
@@ -174,12 +209,13 @@ async function highestInLedger(
   db: Kysely<LedgerTables>,
   logId: number,
   records: readonly { readonly key: string; readonly ver: number }[],
+  bodies: Bodies,
 ): Promise<Map<string, number>> {
   const highest = new Map<string, number>()
   const marks = new Map(records.map(({ key }) => [key, Buffer.from(JSON.stringify(key))]))
   for (let before: Position = { epoch: 2_147_483_647, seq: 0 }; standingKeys(records, highest).length > 0; ) {
-    const { rows } = await sql<Position & { encoding: string; body: Buffer | null }>`
-      SELECT epoch, seq, encoding, body FROM envelope
+    const { rows } = await sql<Position & { token: string; encoding: string; body: Buffer | null }>`
+      SELECT epoch, seq, token, encoding, body FROM envelope
       WHERE log_id = ${logId}::int AND (epoch, seq) < (${before.epoch}::int, ${before.seq}::bigint) AND refusal IS DISTINCT FROM ${LOST}
       ORDER BY epoch DESC, seq DESC LIMIT ${SCAN_ENTRIES}`.execute(db)
     const last = rows.at(-1)
@@ -187,7 +223,9 @@ async function highestInLedger(
     before = last
     for (const row of rows) {
       if (row.body === null) continue
-      const plain = Buffer.from(await decodeBody(row.body, row.encoding).catch(() => new Uint8Array()))
+      const stands = await decodeBody(row.body, row.encoding).catch(() => new Uint8Array())
+      const claims = parseToken(row.token, 'envelope').claims as EnvelopeClaims
+      const plain = Buffer.from((await readable(bodies, db, logId, claims, stands)) ?? new Uint8Array())
       const there = [...marks].filter(([, mark]) => plain.includes(mark)).map(([key]) => key)
       if (there.length === 0) continue
       for (const { key, ver } of recordsIn(plain)) {

@@ -7,7 +7,7 @@ import { isNewerHead } from '../../schemas/head-rule.ts'
 import { comparePositions, formatLogId, type LogHead, type LogId } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
 import { type Head, openHead } from '../../schemas/statements.ts'
-import { headSubject } from '../../schemas/subjects.ts'
+import { heardSubject } from '../../schemas/subjects.ts'
 import type { Broker } from '../nats.ts'
 import { checkHead, type Fork } from './forks.ts'
 import type { LedgerTables } from './tables.ts'
@@ -46,7 +46,7 @@ export async function listenHeads(options: {
 
   async function take(token: string, subject: string | null): Promise<void> {
     const head = await openHead(token, options.membership())
-    if (subject !== null && subject !== headSubject(head.origin, head.audience)) return
+    if (subject !== null && subject !== heardSubject(head.origin, head.audience)) return
     const before = newest.get(keyOf(head)) ?? null
     const newer = isNewerHead(before, head)
     // The statement and the forks found with it stand or fall together: a crash between them would keep one and lose the proof.

@@ -2,7 +2,7 @@
 import type { Transaction } from 'kysely'
 import { assertionsOfEntry, assertionsOfHeads } from '../../schemas/assertions.ts'
 import { judgeBehindClosing } from '../../schemas/closing-rule.ts'
-import { comparePositions, formatLogId, formatPosition, keptBefore, type LogId, type Position } from '../../schemas/log.ts'
+import { comparePositions, formatLogId, formatPosition, type LogId, namedByLoss, type Position } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
 import { openToken } from '../../schemas/opening.ts'
 import type { Arriving, HeldLog, Verdict } from '../../schemas/settlement.ts'
@@ -24,12 +24,8 @@ export async function readHeld(
     const state = states.get(formatLogId(log))
     if (state?.head == null) return []
     const past = comparePositions(entry, state.head) <= 0
-    const kept = entry.kind === 'opening' && entry.lost != null ? keptBefore(entry.lost) : null
-    if (kept !== null && !past)
-      return [
-        { logId: state.id, at: kept },
-        { logId: state.id, at: state.head },
-      ]
+    const named = namedByLoss(entry)
+    if (named.length > 0 && !past) return [...named, state.head].map(at => ({ logId: state.id, at }))
     const follows = entry.kind === 'envelope' && (entry.previous === state.head.digest || entry.seq > state.head.seq + 1)
     return past ? [{ logId: state.id, at: entry }] : follows ? [] : [{ logId: state.id, at: state.head }]
   })
@@ -69,8 +65,22 @@ export async function behindClosing(
   const state = states.get(id)
   if (verdict.kind !== 'duplicate' || one === undefined || state?.head == null || one.entry.epoch >= state.head.epoch) return null
   if (held.get(id)?.at(one.entry) !== null) return null
-  const [after] = (await entriesAt(trx, [{ logId: state.id, at: { epoch: one.entry.epoch + 1, seq: 0 } }])).values()
-  if (after === undefined) return null
-  const { log, entry } = await openToken('epoch', after.token, membership, null)
-  return judgeBehindClosing(one, { token: after.token, assertions: assertionsOfEntry(log, entry) })
+  const { epoch, seq } = one.entry
+  const [next, previous] = [
+    { epoch: epoch + 1, seq: 0 },
+    { epoch, seq: seq - 1 },
+  ]
+  const entries = await entriesAt(
+    trx,
+    [next, previous].map(at => ({ logId: state.id, at })),
+  )
+  const after = entries.get(`${state.id}@${formatPosition(next)}`)
+  const before = entries.get(`${state.id}@${formatPosition(previous)}`)
+  const opened = after === undefined ? null : await openToken('epoch', after.token, membership, null)
+  return judgeBehindClosing(one, [
+    after === undefined || opened === null ? null : { token: after.token, assertions: assertionsOfEntry(opened.log, opened.entry) },
+    before === undefined
+      ? null
+      : { token: before.token, assertions: assertionsOfHeads([{ log: one.log, head: { ...previous, digest: before.digest } }]) },
+  ])
 }

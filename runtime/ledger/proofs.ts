@@ -13,7 +13,7 @@ import { formatLogId, type LogId } from '../../schemas/log.ts'
 import { audiencesRead, type Membership, memberOf } from '../../schemas/membership.ts'
 import { isTransient } from '../../schemas/opening.ts'
 import { HUB_SIGNER, openProof, proofIdentity, type Statements } from '../../schemas/proof.ts'
-import { askerOf, inboxPrefix, questionFilter, questionSubject } from '../../schemas/subjects.ts'
+import { askerOf, mayAnswer, questionFilter, questionSubject } from '../../schemas/subjects.ts'
 import type { Broker } from '../nats.ts'
 import type { LedgerEvents } from './events.ts'
 import { convict, freeze, readConvictions, readForks } from './forks.ts'
@@ -171,7 +171,7 @@ export function startProofs(options: {
     callback: (error, message) => {
       if (error !== null) return
       const asker = askerOf(message.subject)
-      const named = message.reply?.startsWith(`${inboxPrefix(asker)}.`) === true
+      const named = mayAnswer(message.reply)
       if (named) void answer(message, asker).catch(failure => events.failed(asker, failure))
     },
   })

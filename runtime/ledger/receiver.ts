@@ -4,6 +4,7 @@
  * what became of each. An entry is acknowledged only after that transaction, so a crash at any instant loses and doubles nothing.
  */
 import type { Kysely, Transaction } from 'kysely'
+import { isRestricted, sealedFault } from '../../schemas/content-key.ts'
 import { ExchangeError, isExchangeError } from '../../schemas/errors.ts'
 import { LIMITS } from '../../schemas/limits.ts'
 import { comparePositions, formatLogId, type LogHead, type LogId, type Position } from '../../schemas/log.ts'
@@ -27,6 +28,7 @@ import type {
   Receiver,
   Withdraw,
 } from './arrival.ts'
+import { type Bodies, bodiesForAll, type Opening } from './bodies.ts'
 import { erase, erasedPlaces } from './erasure.ts'
 import { freeze } from './forks.ts'
 import { behindClosing, readHeld } from './held-logs.ts'
@@ -36,12 +38,16 @@ import { type Quarantined, quarantine } from './quarantine.ts'
 import { noteRedaction } from './redactions.ts'
 import { recordAside, redactionAside, setAside } from './set-aside.ts'
 import type { LedgerTables } from './tables.ts'
+import { isOfThief } from './taking-back.ts'
+import { readEarlier, unseal } from './unsealing.ts'
 
 export function createReceiver(options: {
   readonly db: Kysely<LedgerTables>
   readonly membership: () => Membership
   /** null for a holder that keeps envelopes and reads no record: the hub */
   readonly effect: Effect | null
+  /** what it can read of restricted audiences; nothing without it */
+  readonly bodies?: Bodies
   /** the newest head that a log's origin has signed */
   readonly announced: (log: LogId) => Head | null
   /** needed where there is an effect */
@@ -49,7 +55,7 @@ export function createReceiver(options: {
   /** entries held here were declared lost by their origin: they stay, and what they did was taken back */
   readonly withdrawn?: (log: LogId, from: Position, count: { readonly entries: number; readonly keys: number }) => void
 }): Receiver {
-  const { db, membership, effect } = options
+  const { db, membership, effect, bodies = bodiesForAll } = options
 
   async function open(arrival: Arrival): Promise<Opened> {
     let token: OpenedToken | null = null
@@ -62,11 +68,16 @@ export function createReceiver(options: {
       }
       token = await openToken(arrival.kind, arrival.token, membership(), subject)
       if (token.claims === null) return { arrival, token, redaction: null, plain: null, content: null, error: null }
+      const { claims } = token
+      token = { ...token, refusal: token.refusal ?? sealedFault(claims) }
       const redaction = arrival.redaction === undefined ? null : await openRedaction(arrival.redaction, membership(), subject)
-      if (redaction !== null) checkAddressed(redaction, token.claims)
-      const plain = await openBytes(token.claims, arrival.body, arrival.encoding, redaction)
-      if (redaction !== null) checkRedaction(null, plain, redaction)
-      const content = effect === null || token.refusal !== null ? null : openRecords(token.claims, plain, redaction?.keys)
+      if (redaction !== null) checkAddressed(redaction, claims)
+      const plain = await openBytes(claims, arrival.body, arrival.encoding, redaction)
+      // What a restricted body says is judged when the opening of its epoch is at hand, by whoever can read it.
+      const restricted = isRestricted(claims.aud)
+      if (redaction !== null && !restricted) checkRedaction(null, plain, redaction)
+      const unread = effect === null || token.refusal !== null || restricted
+      const content = unread ? null : openRecords(claims, plain, redaction?.keys)
       return { arrival, token, redaction, plain, content, error: null }
     } catch (error) {
       if (isExchangeError(error)) return { arrival, token, error }
@@ -107,7 +118,9 @@ export function createReceiver(options: {
     try {
       const verdict = await db
         .transaction()
-        .execute(trx => erase(trx, { redaction, plain, encoding: arrival.encoding, body: arrival.body }, { effect, behind }))
+        .execute(trx =>
+          erase(trx, { redaction, plain, encoding: arrival.encoding, body: arrival.body }, { effect, bodies, behind }),
+        )
       if (verdict.kind === 'wait') return verdict
       return verdict.kind === 'known' ? { kind: 'duplicate', log } : { kind: 'erased', log, at: position, keys: verdict.keys }
     } catch (error) {
@@ -144,6 +157,7 @@ export function createReceiver(options: {
     const accepted: Accepted[] = []
     const aside: Quarantined[] = []
     const losses: Declared[] = []
+    const openings: (Opening & { readonly log: LogId })[] = []
     const refuse = (one: OpenedEntry | OpenedFault, error: ExchangeError): void => {
       outcomes.push({ kind: 'refused', error })
       aside.push(setAside(one, error))
@@ -163,24 +177,36 @@ export function createReceiver(options: {
       else if (verdict.kind === 'gap') outcomes.push({ kind: 'gap', log, missing: verdict.missing })
       else if (verdict.kind === 'frozen')
         refuse(one, new ExchangeError('LOG_FROZEN', `${formatLogId(log)}: its origin has signed two histories`))
+      else if (
+        verdict.kind === 'fork' &&
+        (await isOfThief(trx, state.id, membership().members.get(log.origin), { log, position: entry, kid: one.token.kid }))
+      )
+        refuse(
+          one,
+          new ExchangeError('KEY_OUT_OF_RANGE', `${formatLogId(log)}: its key was stolen, and its origin stands by another entry`),
+        )
       else if (verdict.kind === 'fork') {
         await freeze(trx, state.id, verdict)
         outcomes.push({ kind: 'forked', log, reason: verdict.reason })
         aside.push(setAside(one, new ExchangeError('LOG_FORK', verdict.reason)))
       } else {
-        const refusal = one.token.refusal ?? one.content?.refusal ?? null
+        if (one.token.claims === null) openings.push({ logId: state.id, log, epoch: entry.epoch, token: one.arrival.token })
+        const sealed = effect === null ? null : await unseal(trx, bodies, state.id, one, openings)
+        const content = sealed?.content ?? one.content
+        const refusal = one.token.refusal ?? content?.refusal ?? null
         entries.push(newEntry(one, state.id, refusal))
         if (one.redaction !== null) redacted.push({ logId: state.id, redaction: one.redaction })
         const lost = lossOf(entry)
         if (lost !== null) losses.push({ state, token: one.token, lost })
         if (refusal !== null) aside.push(setAside(one, refusal))
-        else if (one.content !== null && effect !== null) accepted.push({ logId: state.id, token: one.token, content: one.content })
+        else if (content !== null && effect !== null)
+          accepted.push({ logId: state.id, token: one.token, content, plain: sealed?.plain ?? null })
         outcomes.push({
           kind: 'accepted',
           log,
           head: entry,
-          records: one.content?.records.length ?? 0,
-          refused: one.content?.refused.length ?? 0,
+          records: content?.records.length ?? 0,
+          refused: content?.refused.length ?? 0,
           refusal,
         })
       }
@@ -194,6 +220,7 @@ export function createReceiver(options: {
     for (const one of accepted) {
       for (const refused of [...one.content.refused, ...(unstorable.get(one) ?? [])]) aside.push(recordAside(one, refused, opened))
     }
+    if (effect !== null) for (const one of openings) aside.push(...(await readEarlier(trx, bodies, effect, one, careful)))
     await quarantine(trx, await withhold(trx, aside))
     for (const one of losses) await withdraw(trx, one)
     return outcomes

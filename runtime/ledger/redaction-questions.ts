@@ -6,7 +6,7 @@ import { parseIJson } from '../../schemas/i-json.ts'
 import { LIMITS } from '../../schemas/limits.ts'
 import { formatLogId, type LogId } from '../../schemas/log.ts'
 import { audiencesRead, type Membership, memberOf } from '../../schemas/membership.ts'
-import { askerOf, HEADERS, inboxPrefix, questionFilter } from '../../schemas/subjects.ts'
+import { askerOf, HEADERS, mayAnswer, questionFilter } from '../../schemas/subjects.ts'
 import type { Broker } from '../nats.ts'
 import type { Arrival } from './arrival.ts'
 import { readLog } from './ledger.ts'
@@ -72,7 +72,7 @@ export function answerRedactions(options: {
     callback: (error, message) => {
       if (error !== null) return
       const asker = askerOf(message.subject)
-      if (message.reply?.startsWith(`${inboxPrefix(asker)}.`) === true) void answer(message, asker).catch(options.failed)
+      if (mayAnswer(message.reply)) void answer(message, asker).catch(options.failed)
     },
   })
   return { [Symbol.dispose]: () => subscription.unsubscribe() }

@@ -11,11 +11,12 @@ import { parseToken } from '../../schemas/tokens.ts'
 import type { LedgerTables } from './tables.ts'
 
 /** What a redaction of this ledger says; its signature was checked before it came to stand here. */
-export type StoredRedaction = { readonly token: string } & Pick<Redaction, 'old' | 'new' | 'keys'>
+export type StoredRedaction = { readonly token: string } & Pick<Redaction, 'old' | 'new' | 'pdg' | 'keys'>
 
 export function storedRedaction(token: string): StoredRedaction {
   const claims = parseToken(token, 'redaction').claims as RedactionClaims
-  return { token, old: claims.old, new: claims.new, keys: new Set(claims.keys) }
+  const pdg = claims.pdg === undefined ? {} : { pdg: claims.pdg }
+  return { token, old: claims.old, new: claims.new, ...pdg, keys: new Set(claims.keys) }
 }
 
 /** The newest redaction of a position, null where nothing was erased. */

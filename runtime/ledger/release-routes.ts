@@ -1,8 +1,7 @@
-/** Release from quarantine over HTTP, for the operator's token: by number, or everything that stands under one code. */
+/** Release from quarantine over HTTP: by number, or everything that stands under one code. */
 import type { FastifyInstance } from 'fastify'
 import type { Kysely } from 'kysely'
 import { ExchangeError, isExchangeError } from '../../schemas/errors.ts'
-import type { Operator } from '../http/operator.ts'
 import { noteRelease, type QuarantineItem, type Release, type Releaser, stays } from './release.ts'
 import type { LedgerTables, QuarantineRow } from './tables.ts'
 
@@ -22,7 +21,6 @@ export function addReleaseRoutes(
   server: FastifyInstance,
   options: {
     readonly db: Kysely<LedgerTables>
-    readonly operator: Operator
     readonly releasers: Releasers
     readonly clock: () => Date
   },
@@ -51,7 +49,7 @@ export function addReleaseRoutes(
   server.post<{ Body: ReleaseBody }>(
     '/v1/quarantine/release',
     {
-      onRequest: options.operator.demand,
+      config: { access: { operation: 'quarantine.release' } },
       schema: {
         summary: 'Takes up again what was refused, by number or by code; what still fails stays with its reason of today',
         tags: ['ledger'],

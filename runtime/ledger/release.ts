@@ -5,10 +5,12 @@
  */
 import type { Kysely } from 'kysely'
 import { parseEnvelopeFile, tokenKindOf } from '../../schemas/bundle.ts'
+import { isRestricted } from '../../schemas/content-key.ts'
 import { ERRORS, ExchangeError } from '../../schemas/errors.ts'
 import { formatLogId } from '../../schemas/log.ts'
 import { isDataError } from '../postgres/database.ts'
 import type { Arrival, Effect, Opened, OpenedEntry, Outcome, Receiver } from './arrival.ts'
+import { type Bodies, bodiesForAll } from './bodies.ts'
 import { entriesAt, lockLogs, readLog } from './ledger.ts'
 import { quarantine } from './quarantine.ts'
 import { recordAside } from './set-aside.ts'
@@ -67,9 +69,10 @@ export function envelopeReleaser(options: {
   readonly db: Kysely<LedgerTables>
   readonly receiver: Receiver
   readonly effect: Effect | null
+  readonly bodies?: Bodies
   readonly settled: (outcomes: readonly Outcome[]) => Promise<void>
 }): Releaser {
-  const { db, receiver, effect } = options
+  const { db, receiver, effect, bodies = bodiesForAll } = options
 
   /** The refusal of a position is lifted and its records take effect, in one transaction. */
   async function reread(one: OpenedEntry, logId: number, careful: boolean): Promise<number> {
@@ -85,7 +88,8 @@ export function envelopeReleaser(options: {
         .where('refusal', 'is not', null)
         .executeTakeFirst()
       if (lifted.numUpdatedRows === 0n || one.content === null || effect === null) return 0
-      const accepted = { logId, token: one.token, content: one.content }
+      const plain = isRestricted(log.audience) ? one.plain : null
+      const accepted = { logId, token: one.token, content: one.content, plain }
       const unstorable = (await effect.apply(trx, [accepted], careful)).get(accepted) ?? []
       const aside = [...one.content.refused, ...unstorable]
       await quarantine(
@@ -94,6 +98,13 @@ export function envelopeReleaser(options: {
       )
       return one.content.records.length - unstorable.length
     })
+  }
+
+  /** With what a restricted body says to this holder. */
+  async function unsealed(one: OpenedEntry, logId: number): Promise<OpenedEntry> {
+    const { claims, log, refusal } = one.token
+    if (effect === null || claims === null || one.plain === null || refusal !== null || !isRestricted(log.audience)) return one
+    return { ...one, ...(await bodies.records(db, logId, claims, one.plain, one.redaction)) }
   }
 
   async function offer(opened: Opened): Promise<Release> {
@@ -113,11 +124,12 @@ export function envelopeReleaser(options: {
     const state = await readLog(db, log)
     const held = state === null ? undefined : (await entriesAt(db, [{ logId: state.id, at: entry }])).values().next().value
     if (state !== null && held?.digest === entry.digest) {
-      const today = refusal ?? opened.content?.refusal ?? null
+      const read = await unsealed(opened, state.id)
+      const today = refusal ?? read.content?.refusal ?? null
       if (today !== null) return stays(today)
-      const applied = await reread(opened, state.id, false).catch((error: unknown) => {
+      const applied = await reread(read, state.id, false).catch((error: unknown) => {
         if (!isDataError(error)) throw error
-        return reread(opened, state.id, true)
+        return reread(read, state.id, true)
       })
       return released(`read again, ${applied} records`)
     }

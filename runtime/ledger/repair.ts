@@ -1,7 +1,7 @@
 /**
  * Ranges of a log, asked for and answered over NATS. Whoever holds a log answers; the answer is a sequence of messages shaped like
  * the stream's own and a last one that says how it ended. Entries verify the same however they came, so it matters to nobody who
- * answered. Answers go to the asker's inbox and nowhere else: a reply subject of another kind would make this program publish there.
+ * answered. Answers go where the broker has put them for another account, and nowhere else.
  */
 import { headers, type Msg } from '@nats-io/transport-node'
 import type { Kysely } from 'kysely'
@@ -13,7 +13,7 @@ import { comparePositions, formatLogId, formatPosition, type LogHead, type LogId
 import { audiencesRead, type Membership, memberOf } from '../../schemas/membership.ts'
 import { openToken } from '../../schemas/opening.ts'
 import { openHead } from '../../schemas/statements.ts'
-import { askerOf, HEADERS, inboxPrefix, type QuestionKind, questionFilter, questionSubject } from '../../schemas/subjects.ts'
+import { askerOf, HEADERS, mayAnswer, type QuestionKind, questionFilter, questionSubject } from '../../schemas/subjects.ts'
 import type { Broker } from '../nats.ts'
 import type { Arrival } from './arrival.ts'
 import type { HeadListener } from './heads.ts'
@@ -192,7 +192,7 @@ export function answerQuestions(options: {
       callback: (error, message) => {
         if (error !== null) return
         const asker = askerOf(message.subject)
-        if (message.reply?.startsWith(`${inboxPrefix(asker)}.`) === true) void answer(message, asker).catch(options.failed)
+        if (mayAnswer(message.reply)) void answer(message, asker).catch(options.failed)
       },
     })
   const subscriptions = [listen('range', range), listen('standing', standing), listen('heads', newestHeads)]

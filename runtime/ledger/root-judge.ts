@@ -5,6 +5,7 @@
  * what stood there was erased since or it began behind that position, it says so and waits for the next snapshot.
  */
 import type { Kysely } from 'kysely'
+import { isRestricted } from '../../schemas/content-key.ts'
 import { isExchangeError } from '../../schemas/errors.ts'
 import { comparePositions, formatLogId, formatPosition, type LogId } from '../../schemas/log.ts'
 import { judgeRoot } from '../../schemas/root-rule.ts'
@@ -152,7 +153,8 @@ export function startRootJudge(options: {
     for (const head of options.heads().all()) {
       if (head.origin === own) continue
       for (const { log, snapshot } of head.logs) {
-        if (snapshot == null || stopped) continue
+        // What stands there is not everybody's to read: of a restricted log no snapshot is made, and none is believed.
+        if (snapshot == null || isRestricted(log.audience) || stopped) continue
         const id = `${formatLogId(log)} ${formatPosition(snapshot.at)} ${snapshot.root}`
         if (done.has(id)) continue
         if (await judge(log, snapshot, head.token)) done.add(id)

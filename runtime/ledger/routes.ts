@@ -1,8 +1,8 @@
 /**
  * What hub and node both show of their ledger: where every log stands here, single envelopes as files that verify anywhere, ranges
- * as bundles, and the quarantine. Bodies of restricted audiences are given to nobody here yet.
+ * as bundles, and the quarantine. Bodies of restricted audiences are given as ciphertext only.
  */
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Kysely } from 'kysely'
 import {
   BUNDLE_MEDIA_TYPE,
@@ -11,10 +11,13 @@ import {
   formatBundleEntry,
   formatEnvelopeFile,
 } from '../../schemas/bundle.ts'
+import { isRestricted } from '../../schemas/content-key.ts'
 import { decodeBody } from '../../schemas/encoding.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import { LIMITS } from '../../schemas/limits.ts'
 import { formatLogId, formatPosition, type LogId } from '../../schemas/log.ts'
+import { parseToken } from '../../schemas/tokens.ts'
+import type { Asked } from '../http/access/guard.ts'
 import type { Doubt, Doubts } from './doubts.ts'
 import { readConvictions, readForks } from './forks.ts'
 import { type HeadListener, livenessOf, withheldHeads } from './heads.ts'
@@ -33,6 +36,11 @@ const logParams = {
   properties: { origin: code, dataset: name, audience: name },
 } as const
 
+const asked = ({ params }: FastifyRequest): Asked => {
+  const log = params as LogId
+  return { dataset: log.dataset, key: formatLogId(log) }
+}
+
 export function addLedgerRoutes(
   server: FastifyInstance,
   options: {
@@ -45,40 +53,47 @@ export function addLedgerRoutes(
 ): void {
   const { db, own } = options
 
-  server.get('/v1/logs', { schema: { summary: 'Where every log stands here', tags: ['ledger'] } }, async () => {
-    const now = options.clock()
-    const logs = (await readLogs(db)).map(({ log, head, issuedAt, receipt, frozen }) => {
-      const announced = options.heads().newest(log.origin, log.audience)
-      const ahead = announced?.logs.find(other => formatLogId(other.log) === formatLogId(log))?.head ?? null
-      return {
-        ...log,
-        head,
-        issued_at: issuedAt?.toISOString() ?? null,
-        announced: ahead,
-        frozen,
-        origin_state: log.origin === own ? 'own' : livenessOf(announced, now),
-        announced_at: announced?.issuedAt.toISOString() ?? null,
-        lag: ahead === null || head === null ? null : ahead.epoch === head.epoch ? Math.max(0, ahead.seq - head.seq) : ahead.seq,
-        ...(log.origin === own ? { receipt } : {}),
-      }
-    })
-    const withheld = withheldHeads(options.heads().all(), own, now).map(
-      ({ log, by, seen }): Doubt => ({
-        kind: 'head-withheld',
-        about: formatLogId(log),
-        count: 1,
-        first: now,
-        last: now,
-        reason: `${by} has seen ${formatPosition(seen)}`,
-      }),
-    )
-    const convictions = (await readConvictions(db)).length
-    return { logs, quarantine: await countQuarantine(db), doubts: [...withheld, ...options.doubts.list()], convictions }
-  })
+  server.get(
+    '/v1/logs',
+    { config: { access: { operation: 'ledger.read' } }, schema: { summary: 'Where every log stands here', tags: ['ledger'] } },
+    async () => {
+      const now = options.clock()
+      const logs = (await readLogs(db)).map(({ log, head, issuedAt, receipt, frozen }) => {
+        const announced = options.heads().newest(log.origin, log.audience)
+        const ahead = announced?.logs.find(other => formatLogId(other.log) === formatLogId(log))?.head ?? null
+        return {
+          ...log,
+          head,
+          issued_at: issuedAt?.toISOString() ?? null,
+          announced: ahead,
+          frozen,
+          origin_state: log.origin === own ? 'own' : livenessOf(announced, now),
+          announced_at: announced?.issuedAt.toISOString() ?? null,
+          lag: ahead === null || head === null ? null : ahead.epoch === head.epoch ? Math.max(0, ahead.seq - head.seq) : ahead.seq,
+          ...(log.origin === own ? { receipt } : {}),
+        }
+      })
+      const withheld = withheldHeads(options.heads().all(), own, now).map(
+        ({ log, by, seen }): Doubt => ({
+          kind: 'head-withheld',
+          about: formatLogId(log),
+          count: 1,
+          first: now,
+          last: now,
+          reason: `${by} has seen ${formatPosition(seen)}`,
+        }),
+      )
+      const convictions = (await readConvictions(db)).length
+      return { logs, quarantine: await countQuarantine(db), doubts: [...withheld, ...options.doubts.list()], convictions }
+    },
+  )
 
   server.get(
     '/v1/forks',
-    { schema: { summary: 'Proofs that an origin has signed two histories; each verifies anywhere', tags: ['ledger'] } },
+    {
+      config: { access: { operation: 'proof.read' } },
+      schema: { summary: 'Proofs that an origin has signed two histories; each verifies anywhere', tags: ['ledger'] },
+    },
     async () => ({
       forks: await readForks(db),
       hub: await readConvictions(db),
@@ -90,12 +105,22 @@ export function addLedgerRoutes(
   async function findLog(log: LogId): Promise<number> {
     const state = await readLog(db, log)
     if (state === null) throw new ExchangeError('LOG_UNKNOWN', `expected a log held here, got ${formatLogId(log)}`)
-    if (log.audience !== 'all')
-      throw new ExchangeError('AUDIENCE_NOT_ALLOWED', 'bodies of restricted audiences are not given out here')
     return state.id
   }
 
-  const plain = async (entry: StoredEntry): Promise<BundleEntry> => ({
+  /** What its origin did not encrypt for a restricted audience is not made readable by an export. */
+  function checkSealed(kind: 'envelope' | 'redaction', token: string): void {
+    const { aud, pdg } = parseToken(token, kind).claims as { readonly aud: string; readonly pdg?: string }
+    if (isRestricted(aud) && pdg === undefined)
+      throw new ExchangeError('AUDIENCE_NOT_ALLOWED', `expected an encrypted body, as everything for ${aud} is`)
+  }
+
+  const plain = async (entry: StoredEntry): Promise<BundleEntry> => {
+    if (entry.body !== null) checkSealed('envelope', entry.token)
+    if (entry.redaction != null) checkSealed('redaction', entry.redaction)
+    return plainly(entry)
+  }
+  const plainly = async (entry: StoredEntry): Promise<BundleEntry> => ({
     token: entry.token,
     ...(entry.redaction == null ? {} : { redaction: entry.redaction }),
     body: entry.body === null ? new Uint8Array() : await decodeBody(entry.body, entry.encoding),
@@ -104,6 +129,7 @@ export function addLedgerRoutes(
   server.get<{ Params: LogId & { epoch: string; seq: string } }>(
     '/v1/logs/:origin/:dataset/:audience/envelopes/:epoch/:seq',
     {
+      config: { access: { operation: 'envelope.read', asked } },
       schema: {
         summary: 'One envelope as a file: token, line feed, plain body',
         tags: ['ledger'],
@@ -127,6 +153,7 @@ export function addLedgerRoutes(
   server.get<{ Params: LogId; Querystring: { epoch?: number; from?: number; limit?: number } }>(
     '/v1/logs/:origin/:dataset/:audience/envelopes',
     {
+      config: { access: { operation: 'envelope.read', asked } },
       schema: {
         summary: 'A range of envelopes as a bundle; ask again from behind the last',
         tags: ['ledger'],
@@ -164,6 +191,7 @@ export function addLedgerRoutes(
   server.get<{ Params: LogId; Querystring: { issued?: number; epoch?: number; seq?: number } }>(
     '/v1/logs/:origin/:dataset/:audience/redactions',
     {
+      config: { access: { operation: 'envelope.read', asked } },
       schema: {
         summary:
           'What was erased, oldest first, as a bundle: each redaction with the body that it names; ask again from behind the last',
@@ -184,6 +212,7 @@ export function addLedgerRoutes(
       const parts: Buffer[] = []
       let bytes = 0
       for (const entry of await readRedactions(db, await findLog(params), cursor, LIMITS.rangeEnvelopes)) {
+        checkSealed('redaction', entry.redaction)
         const part = formatBundleEntry({ token: entry.redaction, body: await decodeBody(entry.body, entry.encoding) })
         bytes += part.length
         if (parts.length > 0 && bytes > LIMITS.rangeBytes) break
@@ -196,6 +225,7 @@ export function addLedgerRoutes(
   server.get<{ Querystring: { kind?: string; code?: string; after?: number; limit?: number } }>(
     '/v1/quarantine',
     {
+      config: { access: { operation: 'quarantine.read' } },
       schema: {
         summary: 'What was refused, newest first: code, reason and place; the bytes stay here',
         tags: ['ledger'],

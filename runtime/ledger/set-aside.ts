@@ -39,9 +39,9 @@ export const redactionAside = (arrival: Arrival, { log, position }: Redaction, e
 /** One record: its own text, cut out of the body that it came in. */
 export function recordAside(one: Accepted, refused: RefusedRecord, opened: readonly Opened[]): Quarantined {
   const source = opened.find(other => other.token === one.token)
-  const plain =
-    source !== undefined && source.error === null && source.plain !== null ? Buffer.from(source.plain).toString('utf8') : '{}'
-  const value = (JSON.parse(plain) as { records?: unknown[] }).records?.[refused.index] ?? null
+  const plain = one.plain ?? (source !== undefined && source.error === null ? source.plain : null)
+  const text = plain === null ? '{}' : Buffer.from(plain).toString('utf8')
+  const value = (JSON.parse(text) as { records?: unknown[] }).records?.[refused.index] ?? null
   return {
     kind: 'record',
     origin: one.token.log.origin,

@@ -3,6 +3,7 @@
  * checks every group against the manifest and the manifest against the root, and stores it. The hub does this; other holders need not.
  */
 import type { Kysely } from 'kysely'
+import { isRestricted } from '../../schemas/content-key.ts'
 import { decodeBody } from '../../schemas/encoding.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import { LIMITS } from '../../schemas/limits.ts'
@@ -81,7 +82,7 @@ export function startSnapshotKeeper(options: {
       .heads()
       .all()
       .flatMap(head => head.logs)) {
-      if (snapshot == null || stopped) continue
+      if (snapshot == null || isRestricted(log.audience) || stopped) continue
       const id = JSON.stringify([log, snapshot.at, snapshot.root])
       const waits = due.get(id) ?? { at: 0, pause: CHECK_MS }
       if (done.has(id) || performance.now() < waits.at) continue

@@ -11,7 +11,7 @@ import { LIMITS } from '../../schemas/limits.ts'
 import { comparePositions, formatLogId, type LogHead, type LogId } from '../../schemas/log.ts'
 import { audiencesRead, type Membership, memberOf } from '../../schemas/membership.ts'
 import type { SnapshotMark } from '../../schemas/snapshot.ts'
-import { askerOf, HEADERS, inboxPrefix, questionFilter, questionSubject } from '../../schemas/subjects.ts'
+import { askerOf, HEADERS, mayAnswer, questionFilter, questionSubject } from '../../schemas/subjects.ts'
 import type { Broker } from '../nats.ts'
 import { readLog } from './ledger.ts'
 import { HUB } from './repair.ts'
@@ -165,7 +165,7 @@ export function answerSnapshots(options: {
     callback: (error, message) => {
       if (error !== null) return
       const asker = askerOf(message.subject)
-      if (message.reply?.startsWith(`${inboxPrefix(asker)}.`) === true) void answer(message, asker).catch(options.failed)
+      if (mayAnswer(message.reply)) void answer(message, asker).catch(options.failed)
     },
   })
   return { [Symbol.dispose]: () => subscription.unsubscribe() }

@@ -2,14 +2,13 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { ExchangeError } from '../../schemas/errors.ts'
-import type { Operator } from '../http/operator.ts'
 import type { Progress } from './verification.ts'
 
 const NDJSON_MEDIA_TYPE = 'application/x-ndjson'
 
 export function addVerificationRoutes(
   server: FastifyInstance,
-  options: { readonly operator: Operator; readonly verify: () => AsyncGenerator<Progress, void, undefined> },
+  options: { readonly verify: () => AsyncGenerator<Progress, void, undefined> },
 ): void {
   let running = false
 
@@ -27,7 +26,7 @@ export function addVerificationRoutes(
   server.post(
     '/v1/ledger/verification',
     {
-      onRequest: options.operator.demand,
+      config: { access: { operation: 'ledger.verify' } },
       schema: {
         summary: 'Re-hashes what stands in the database; one line for each finding, the last says how much was read',
         tags: ['ledger'],

@@ -4,13 +4,16 @@
  * meanwhile and memory stays bounded. What it finds is named by log, position and what was expected.
  */
 import { type Kysely, sql, type Transaction } from 'kysely'
+import { sealedFault } from '../../schemas/content-key.ts'
 import { tokenDigest } from '../../schemas/envelope.ts'
-import { isExchangeError } from '../../schemas/errors.ts'
+import { type ExchangeError, isExchangeError } from '../../schemas/errors.ts'
+import type { EnvelopeClaims } from '../../schemas/generated/envelope.ts'
 import { formatLogId, formatPosition, judgeChain, type LogHead, type LogId, type Position } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
-import { openBytes, openToken } from '../../schemas/opening.ts'
-import { checkAddressed, checkRedaction, openRedaction, type Redaction } from '../../schemas/redaction.ts'
+import { type OpenedToken, openBytes, openToken } from '../../schemas/opening.ts'
+import { checkAddressed, checkRedactedBatch, openRedaction, type Redaction } from '../../schemas/redaction.ts'
 import { openReceipt } from '../../schemas/statements.ts'
+import { type Bodies, bodiesForAll } from './bodies.ts'
 import { entriesAt, readLogs } from './ledger.ts'
 import { lossFaults } from './losses.ts'
 import type { LedgerTables } from './tables.ts'
@@ -82,6 +85,8 @@ export async function* verifyLedger(options: {
   readonly membership: () => Membership
   readonly own: string | null
   readonly derived: DerivedCheck | null
+  /** what is readable here of restricted audiences: of the rest, chain and digest are compared */
+  readonly bodies?: Bodies
 }): AsyncGenerator<Progress, void, undefined> {
   const { db } = options
   const total = { logs: 0, entries: 0, records: 0, findings: 0 }
@@ -119,7 +124,11 @@ export async function* verifyLedger(options: {
 async function* verifyEntries(
   trx: Transaction<LedgerTables>,
   { id, log, base }: VerifiedLog,
-  { membership, own }: { readonly membership: () => Membership; readonly own: string | null },
+  {
+    membership,
+    own,
+    bodies = bodiesForAll,
+  }: { readonly membership: () => Membership; readonly own: string | null; readonly bodies?: Bodies },
 ): AsyncGenerator<Finding | (Progress & { readonly kind: 'progress' }), void, undefined> {
   const finding = (check: CheckName, position: Position | null, expected: string, found: string): Finding => ({
     kind: 'finding',
@@ -136,7 +145,9 @@ async function* verifyEntries(
     if (rows.length === 0) break
     for (const row of rows) {
       const at = { epoch: row.epoch, seq: row.seq }
-      for (const { check, expected, found } of await verifyEntry(row, log, before, membership())) {
+      for (const { check, expected, found } of await verifyEntry(row, log, before, membership(), (claims, bytes, redaction) =>
+        bodies.plain(trx, id, claims, bytes, redaction),
+      )) {
         yield finding(check, at, expected, found)
       }
       before = { ...at, digest: row.digest }
@@ -215,10 +226,17 @@ const readChunk = (trx: Transaction<LedgerTables>, id: number, after: Position |
     .limit(CHUNK_ENTRIES)
     .execute()
 
-function redactionFault(plain: Uint8Array, redaction: Redaction | null): string | null {
-  if (redaction === null) return null
+type Read = (claims: EnvelopeClaims, bytes: Uint8Array, redaction: Redaction | null) => Promise<Uint8Array | null>
+
+async function contentFault(
+  claims: EnvelopeClaims,
+  bytes: Uint8Array,
+  redaction: Redaction | null,
+  read: Read,
+): Promise<string | null> {
   try {
-    checkRedaction(null, plain, redaction)
+    const plain = await read(claims, bytes, redaction)
+    if (redaction !== null && plain !== null) checkRedactedBatch(null, plain, redaction.keys)
     return null
   } catch (error) {
     if (!isExchangeError(error)) throw error
@@ -226,9 +244,18 @@ function redactionFault(plain: Uint8Array, redaction: Redaction | null): string 
   }
 }
 
+const refusalOf = ({ refusal, claims }: OpenedToken): ExchangeError | null =>
+  refusal ?? (claims === null ? null : sealedFault(claims))
+
 type Fault = { readonly check: CheckName; readonly expected: string; readonly found: string }
 
-async function verifyEntry(row: EntryRow, log: LogId, before: LogHead | null, membership: Membership): Promise<Fault[]> {
+async function verifyEntry(
+  row: EntryRow,
+  log: LogId,
+  before: LogHead | null,
+  membership: Membership,
+  read: Read,
+): Promise<Fault[]> {
   const faults: Fault[] = []
   const digest = tokenDigest(row.token)
   if (digest !== row.digest) faults.push({ check: 'digest', expected: row.digest, found: digest })
@@ -246,8 +273,9 @@ async function verifyEntry(row: EntryRow, log: LogId, before: LogHead | null, me
     const expected = `an entry that follows ${before === null ? 'nothing' : `${formatPosition(before)} ${before.digest}`}`
     if (verdict !== 'next') faults.push({ check: 'chain', expected, found: verdict })
   }
-  if (opened.refusal !== null && row.refusal === null) {
-    faults.push({ check: 'refusal', expected: opened.refusal.code, found: 'none' })
+  const refusal = refusalOf(opened)
+  if (refusal !== null && row.refusal === null) {
+    faults.push({ check: 'refusal', expected: refusal.code, found: 'none' })
   }
   if (claims === null) {
     if (row.body !== null) faults.push({ check: 'body', expected: 'no body', found: `${row.body.length} bytes` })
@@ -263,7 +291,8 @@ async function verifyEntry(row: EntryRow, log: LogId, before: LogHead | null, me
     return [...faults, { check: 'redaction', expected: CHECKS.redaction, found: error.code }]
   }
   const fault = await openBytes(claims, row.body ?? new Uint8Array(), row.encoding, redaction).then(
-    plain => redactionFault(plain, redaction),
+    // What nobody can read stands as refused, and is right as it stands.
+    plain => (row.refusal === 'BODY_UNREADABLE' ? null : contentFault(claims, plain, redaction, read)),
     (error: unknown) => {
       if (!isExchangeError(error)) throw error
       return error.code

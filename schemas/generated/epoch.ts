@@ -70,4 +70,139 @@ export interface EpochClaims {
      */
     ver: number
   }
+  /**
+   * The content key of the epoch, wrapped once for each reader (General JWE); of a restricted audience only.
+   */
+  cek?: {
+    /**
+     * Protected header: enc, and for one reader its ephemeral key.
+     */
+    protected: string
+    /**
+     * Nonce.
+     */
+    iv: string
+    /**
+     * The content key, encrypted.
+     */
+    ciphertext: string
+    /**
+     * Authentication tag.
+     */
+    tag: string
+    /**
+     * One for each reader.
+     *
+     * Items: The content key, wrapped for one reader.
+     */
+    recipients: {
+      /**
+       * Header of one recipient.
+       */
+      header: {
+        /**
+         * How the content key is wrapped.
+         */
+        alg: 'ECDH-ES+A256KW'
+        /**
+         * Thumbprint of the reader's key.
+         */
+        kid: string
+        /**
+         * Ephemeral public key.
+         */
+        epk?: {
+          /**
+           * Type of the key.
+           */
+          kty: 'OKP'
+          /**
+           * Curve of the key.
+           */
+          crv: 'X25519'
+          /**
+           * Public half of the key.
+           */
+          x: string
+        }
+      }
+      /**
+       * The wrapped key.
+       */
+      encrypted_key: string
+    }[]
+  }
+  /**
+   * Content keys of earlier epochs, for readers that joined since and may have the past.
+   *
+   * Items: One earlier epoch.
+   */
+  past?: {
+    /**
+     * Epoch of the log.
+     */
+    ep: number
+    /**
+     * The content key of that epoch, wrapped for those readers.
+     */
+    cek: {
+      /**
+       * Protected header: enc, and for one reader its ephemeral key.
+       */
+      protected: string
+      /**
+       * Nonce.
+       */
+      iv: string
+      /**
+       * The content key, encrypted.
+       */
+      ciphertext: string
+      /**
+       * Authentication tag.
+       */
+      tag: string
+      /**
+       * One for each reader.
+       *
+       * Items: The content key, wrapped for one reader.
+       */
+      recipients: {
+        /**
+         * Header of one recipient.
+         */
+        header: {
+          /**
+           * How the content key is wrapped.
+           */
+          alg: 'ECDH-ES+A256KW'
+          /**
+           * Thumbprint of the reader's key.
+           */
+          kid: string
+          /**
+           * Ephemeral public key.
+           */
+          epk?: {
+            /**
+             * Type of the key.
+             */
+            kty: 'OKP'
+            /**
+             * Curve of the key.
+             */
+            crv: 'X25519'
+            /**
+             * Public half of the key.
+             */
+            x: string
+          }
+        }
+        /**
+         * The wrapped key.
+         */
+        encrypted_key: string
+      }[]
+    }
+  }[]
 }

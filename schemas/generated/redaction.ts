@@ -37,6 +37,10 @@ export interface RedactionClaims {
    */
   new: string
   /**
+   * Digest of the new salted plaintext, for a restricted audience; old and new are of the ciphertext then.
+   */
+  pdg?: string
+  /**
    * Keys of all records of this batch that are erased, those of earlier redactions of this position among them.
    *
    * Items: Key of a record of the batch.

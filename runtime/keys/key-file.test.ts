@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FlattenedSign } from 'jose'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { isExchangeError } from '../schemas/errors.ts'
-import { createKeyFile, readKeyFile } from './key-file.ts'
+import { algorithmOfKey } from '../../schemas/algorithms.ts'
+import { isExchangeError } from '../../schemas/errors.ts'
+import { createKeyFile, readKeyFile, signerOf } from './key-file.ts'
 
 let folder = ''
 beforeAll(async () => {
@@ -51,10 +52,31 @@ test('creates a key that others cannot read, that signs, and whose private half 
   const { privateKey, publicJwk, kid } = await createKeyFile(path)
   expect((await stat(path)).mode & 0o777).toBe(0o600)
   expect(await readKeyFile(path)).toMatchObject({ kid, publicJwk })
+  if (!('extractable' in privateKey)) throw new Error('expected a key that the platform holds')
   expect(privateKey.extractable).toBe(false)
   const jws = await new FlattenedSign(Buffer.from('x')).setProtectedHeader({ alg: 'Ed25519' }).sign(privateKey)
   const key = createPublicKey({ key: { ...publicJwk }, format: 'jwk' })
   expect(verify(null, Buffer.from(`${jws.protected}.${jws.payload}`), key, Buffer.from(jws.signature, 'base64url'))).toBe(true)
+})
+
+test('creates an SM2 key whose signatures verify by its public half', async () => {
+  const key = await createKeyFile(join(folder, 'sm2.jwk'), { alg: 'SM2' })
+  const row = algorithmOfKey(key.publicJwk)
+  expect([key.alg, row.digest]).toEqual(['SM2', 'sm3'])
+  const compact = await signerOf(key).sign('head', { fed: 'test' })
+  expect(await row.verify(compact, 'SM2', await row.importPublic(key.publicJwk))).toBe(true)
+})
+
+test('keeps a key under a passphrase: nothing of it can be read without, and another passphrase does not open it', async () => {
+  const path = join(folder, 'sealed.jwe')
+  const { kid, publicJwk } = await createKeyFile(path, { passphrase: '正确的口令 correct' })
+  const text = await readFile(path, 'utf8')
+  expect(text).not.toContain(publicJwk.x)
+  expect(text).not.toContain(kid)
+  expect((await stat(path)).mode & 0o777).toBe(0o600)
+  expect(await readKeyFile(path, '正确的口令 correct')).toMatchObject({ kid, publicJwk })
+  expect(await refusal(readKeyFile(path, 'wrong'))).toBe('the passphrase does not open it, or the file is damaged')
+  expect(await refusal(readKeyFile(path))).toBe('the key is under a passphrase, and none is configured')
 })
 
 test('never replaces a file, and leaves no draft behind', async () => {
@@ -75,8 +97,8 @@ const other = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' })
 test.each([
   ['not JSON', `{"d":"${KEY.d}",`, 'expected one JSON object, a JWK'],
   ['a list', [KEY], 'expected one JSON object, a JWK'],
-  ['another key type', { ...KEY, kty: 'EC' }, 'expected kty OKP and crv Ed25519 (RFC 8037)'],
-  ['another curve', { ...KEY, crv: 'X25519' }, 'expected kty OKP and crv Ed25519 (RFC 8037)'],
+  ['another key type', { ...KEY, kty: 'EC' }, 'expected kty OKP and crv Ed25519 (RFC 8037), or kty EC and crv SM2'],
+  ['another curve', { ...KEY, crv: 'X25519' }, 'expected kty OKP and crv Ed25519 (RFC 8037), or kty EC and crv SM2'],
   ['another algorithm', { ...KEY, alg: 'ES256' }, 'alg is for another algorithm than Ed25519'],
   ['a public key', { ...KEY, d: undefined }, 'a public key; the private member d is missing'],
   ['a short private half', { ...KEY, d: 'AAAA' }, 'd is not 32 bytes in base64url'],

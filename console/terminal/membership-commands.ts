@@ -1,0 +1,226 @@
+/** `hutong hub …`, `hutong node …` and `hutong alliance …`: what the command line understands of them. */
+import { Argument, type Command, InvalidArgumentError, Option } from 'commander'
+import type { FederationFile } from './federation-file.ts'
+import {
+  type InviteFlags,
+  type Order,
+  runAnchorRollover,
+  runFound,
+  runInvite,
+  runMemberOrder,
+  runMembers,
+  runPending,
+} from './membership.ts'
+import {
+  type At,
+  type JoinFlags,
+  runAlliance,
+  runAlliances,
+  runJoin,
+  runKeys,
+  runLeave,
+  runReplaceStolen,
+  runRollover,
+} from './own-keys.ts'
+import type { Terminal } from './text.ts'
+
+type Around = {
+  readonly federation: () => Promise<FederationFile>
+  readonly terminal: Terminal
+  readonly exit: (code: number) => void
+}
+
+const count = (text: string): number => {
+  if (/^[1-9][0-9]{0,5}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('应为整数 expected a whole number')
+}
+
+const settled = <T extends { readonly json?: boolean }>(flags: T): T & { json: boolean } => ({
+  ...flags,
+  json: flags.json === true,
+})
+const acting = (command: Command, role: string): Command =>
+  command
+    .option('--as <role>', '以此角色的客户端身份 as the client with this role', role)
+    .option('--client <file>', '客户端密钥文件 file of another client')
+    .addOption(new Option('--json', '机器可读输出 machine-readable output'))
+const acted = (command: Command, role: string): Command =>
+  acting(command.addOption(new Option('--at <code>', '成员代码 code of the member').makeOptionMandatory()), role)
+
+const ADMIN = 'system-administrator'
+const SECURITY = 'security-administrator'
+const STAGES = ['announce', 'activate', 'retire']
+
+export function addMembershipCommands(program: Command, around: Around): void {
+  addHubCommands(program, around)
+  addNodeCommands(program, around)
+  addAllianceCommands(program, around)
+}
+
+function addHubCommands(program: Command, { federation, terminal, exit }: Around): void {
+  const hub = program
+    .command('hub')
+    .description('枢纽：创立联盟，邀请、批准、暂停成员。The hub: founds the federation; invites, approves and suspends members')
+  type FoundFlags = {
+    fed: string
+    base: string
+    approvals: number
+    key: string
+    recovery: string
+    recoveryPassphraseFile?: string
+    out: string
+    json?: boolean
+  }
+  hub
+    .command('found')
+    .description(
+      '创立联盟：生成枢纽密钥、离线恢复密钥与创立条目。Founds a federation: keys of the hub, an offline recovery key, the first entry',
+    )
+    .requiredOption('--fed <id>', '联盟标识 identifier of the federation')
+    .requiredOption('--base <url>', '联盟基址 base address of the federation')
+    .option('--approvals <number>', '批准所需人数，1 或 2 people that an admission takes, 1 or 2', count, 2)
+    .requiredOption('--key <file>', '枢纽私钥文件 private key of the hub, to be made')
+    .requiredOption('--recovery <file>', '恢复密钥文件，离线保管 recovery key, to be made and taken away')
+    .option('--recovery-passphrase-file <file>', '恢复密钥口令文件 passphrase of the recovery key')
+    .requiredOption('--out <file>', '创立条目文件 file of the founding entry')
+    .addOption(new Option('--json', '机器可读输出 machine-readable output'))
+    .action(async (flags: FoundFlags) => {
+      if (flags.approvals > 2) throw new InvalidArgumentError('--approvals: 1 或 2 1 or 2')
+      exit(await runFound({ ...settled(flags), approvals: flags.approvals === 1 ? 1 : 2 }, terminal))
+    })
+  acting(hub.command('invite'), ADMIN)
+    .description('邀请成员，输出加入文件（含一次性口令）。Invites; prints the join file with its one-time secret')
+    .argument('<code>', '成员代码 code of the member')
+    .requiredOption('--name <text>', '中文名称 name in Chinese')
+    .requiredOption('--name-en <text>', '英文名称 name in English')
+    .option('--hours <number>', '有效小时数 hours that it is good for', count, 168)
+    .option('--writes <dataset...>', '可写数据集 datasets that it may write')
+    .option('--territory <code...>', '管辖区域 regions that it vouches for')
+    .option('--out <file>', '写入文件 writes it to a file')
+    .action(async (code: string, flags: InviteFlags) => exit(await runInvite(await federation(), code, settled(flags), terminal)))
+  acting(hub.command('pending'), ADMIN)
+    .description('邀请与申请：缺少什么、由谁处理。Invitations and requests: what is missing, who must act')
+    .action(async (flags: Order) => exit(await runPending(await federation(), settled(flags), terminal)))
+  acting(hub.command('members'), ADMIN)
+    .description('成员及其状态。Members and how they stand')
+    .action(async (flags: Order) => exit(await runMembers(await federation(), settled(flags), terminal)))
+
+  const about = (name: string, role: string, zhEn: string, done: string, body: (flags: never) => object): Command =>
+    acting(hub.command(name), role)
+      .description(zhEn)
+      .argument('<code>', '成员代码 code of the member')
+      .action(async (code: string, flags: Order) =>
+        exit(
+          await runMemberOrder(
+            await federation(),
+            { code, act: name === 'mark' ? 'marks' : name, body: body(flags as never), done },
+            settled(flags),
+            terminal,
+          ),
+        ),
+      )
+  about(
+    'approve',
+    SECURITY,
+    '批准：指纹须以另一途径取得，批准人不得为邀请人。Admits a joiner; the fingerprint comes by another way, and not from who invited',
+    '已批准 admitted',
+    ({ fingerprint }: { fingerprint: string }) => ({ fingerprint }),
+  ).requiredOption('--fingerprint <text>', '申请方密钥指纹 fingerprint of the joiner’s key')
+  about('refuse', SECURITY, '拒绝申请。Refuses a request', '已拒绝 refused', ({ why }: { why: string }) => ({
+    reason: why,
+  })).requiredOption('--why <text>', '原因 reason')
+  about(
+    'suspend',
+    SECURITY,
+    '暂停成员：其日志链止于枢纽已持有的位置。Suspends a member: its logs end where the hub holds them',
+    '已暂停 suspended',
+    ({ why }: { why: string }) => ({ why }),
+  ).requiredOption('--why <text>', '原因 reason')
+  about('resume', SECURITY, '恢复成员。Ends a suspension', '已恢复 resumed', () => ({}))
+  about(
+    'mark',
+    SECURITY,
+    '授予信任标记。Gives a trust mark',
+    '已授予标记 marked',
+    ({ mark, until, digest }: { mark: string; until: string; digest: string }) => ({ mark, until, digest }),
+  )
+    .requiredOption('--mark <id>', '标记 mark')
+    .requiredOption('--until <time>', '截止时间 end, RFC 3339')
+    .requiredOption('--digest <digest>', '依据的摘要 digest of the evidence')
+  acting(hub.command('rollover'), ADMIN)
+    .description('更换锚密钥的一个阶段。One stage of the rollover of the anchor key')
+    .addArgument(new Argument('<stage>', '阶段 stage').choices(STAGES))
+    .action(async (stage: string, flags: Order) =>
+      exit(await runAnchorRollover(await federation(), stage, settled(flags), terminal)),
+    )
+}
+
+function addNodeCommands(program: Command, { federation, terminal, exit }: Around): void {
+  const node = program.command('node').description('本成员节点：加入、密钥、退出。A member’s own node: joining, keys, leaving')
+  node
+    .command('join')
+    .description(
+      '凭加入文件申请加入，等待批准；可中断后重做。Asks to join with a join file and waits; can be broken off and taken up again',
+    )
+    .argument('<file>', '加入文件 join file')
+    .option('--folder <folder>', '节点的成员目录 folder of the node for keys and membership')
+    .option('--recovery <file>', '恢复密钥文件，离线保管 recovery key, to be taken away')
+    .option('--passphrase-file <file>', '密钥口令文件 passphrase of the keys')
+    .option('--recovery-passphrase-file <file>', '恢复密钥口令文件 passphrase of the recovery key')
+    .option('--anchor <fingerprint>', '另行告知的锚指纹 anchor fingerprint as it was told by another way')
+    .option('--no-wait', '不等待批准 says how it stands and ends')
+    .action(async (path: string, flags: JoinFlags) => exit(await runJoin(path, flags, terminal)))
+  acted(node.command('keys'), 'auditor')
+    .description('各密钥何时对何位置有效。Which key is good for what')
+    .action(async (flags: At) => exit(await runKeys(await federation(), settled(flags), terminal)))
+  acted(node.command('rollover'), ADMIN)
+    .description(
+      '更换密钥：公告、启用、停用，依次执行到期的阶段。Rolls the key over: announce, activate, retire; the stage that is due',
+    )
+    .addOption(new Option('--stage <stage>', '指定阶段 this stage').choices(STAGES))
+    .action(async (flags: At & { stage?: string }) =>
+      exit(await runRollover(await federation(), flags.stage, settled(flags), terminal)),
+    )
+  acted(node.command('replace-stolen'), ADMIN)
+    .description(
+      '以恢复密钥更换被盗密钥，并列出其签署的记录。Replaces stolen keys under the recovery key, and lists what they signed',
+    )
+    .requiredOption('--recovery <file>', '恢复密钥文件 recovery key')
+    .option('--recovery-passphrase-file <file>', '恢复密钥口令文件 passphrase of the recovery key')
+    .option('--since <time>', '仅列此后的记录 lists records since then, RFC 3339')
+    .action(async (flags: At & { recovery: string; recoveryPassphraseFile?: string; since?: string }) =>
+      exit(await runReplaceStolen(await federation(), settled(flags), terminal)),
+    )
+  acted(node.command('leave'), ADMIN)
+    .description('退出联盟，日志链到此为止。Leaves the federation; the logs end here')
+    .action(async (flags: At) => exit(await runLeave(await federation(), settled(flags), terminal)))
+}
+
+function addAllianceCommands(program: Command, { federation, terminal, exit }: Around): void {
+  const alliance = program.command('alliance').description('协作区：由成员签署成立。Alliances, made by their members’ signatures')
+  acted(alliance.command('list'), ADMIN)
+    .description('协作区与待同意的提议。Alliances, and proposals that wait')
+    .action(async (flags: At) => exit(await runAlliances(await federation(), settled(flags), terminal)))
+  type ProposeFlags = At & { name: string; nameEn: string; members: readonly string[]; past?: boolean }
+  acted(alliance.command('propose'), ADMIN)
+    .description('提议协作区的成员并同意。Proposes the members of an alliance, and consents')
+    .argument('<id>', '标识 identifier')
+    .requiredOption('--name <text>', '中文名称 name in Chinese')
+    .requiredOption('--name-en <text>', '英文名称 name in English')
+    .requiredOption('--members <code...>', '全部成员 all members')
+    .option('--past', '新成员可读既往内容 who joins may read what was said before')
+    .action(async (id: string, { name, nameEn, members, past, ...flags }: ProposeFlags) => {
+      const body = { id, zh: name, en: nameEn, members, past: past === true }
+      exit(await runAlliance(await federation(), { path: '/v1/alliances', body }, settled(flags), terminal))
+    })
+  for (const [act, description] of [
+    ['consent', '同意提议。Consents to the proposal'],
+    ['leave', '退出协作区。Leaves the alliance'],
+  ] as const)
+    acted(alliance.command(act), ADMIN)
+      .description(description)
+      .argument('<id>', '标识 identifier')
+      .action(async (id: string, flags: At) =>
+        exit(await runAlliance(await federation(), { path: `/v1/alliances/${id}/${act}`, body: {} }, settled(flags), terminal)),
+      )
+}

@@ -1,0 +1,166 @@
+/** What the hub's people do about members: found, invite, see who waits, approve, suspend. */
+import { writeFile } from 'node:fs/promises'
+import { readPassphrase } from '../../runtime/keys/key-file.ts'
+import { foundFederation } from '../../runtime/membership/founding.ts'
+import { formatJoinFile, parseJoinFile } from '../../runtime/membership/join-file.ts'
+import { ExchangeError } from '../../schemas/errors.ts'
+import { type Acting, headersFor } from './credentials.ts'
+import { type FederationFile, holderNamed } from './federation-file.ts'
+import { askJson } from './request.ts'
+import { formatTable } from './table.ts'
+import { type Terminal, writeJson } from './text.ts'
+
+export type Order = Acting & { readonly json: boolean }
+const TIMEOUT_MS = 60_000
+
+/** Asks a hub or node as a client with a role. */
+export async function order(file: FederationFile, at: string, acting: Acting, path: string, body?: object): Promise<unknown> {
+  const holder = holderNamed(file, at)
+  const headers = { ...(await headersFor(holder, acting)), ...(body === undefined ? {} : { 'content-type': 'application/json' }) }
+  const asking = body === undefined ? { headers } : { method: 'POST' as const, headers, body: JSON.stringify(body) }
+  return askJson(`${holder.url}${path}`, { ...asking, timeoutMs: TIMEOUT_MS })
+}
+
+export async function runFound(
+  flags: {
+    readonly fed: string
+    readonly base: string
+    readonly approvals: 1 | 2
+    readonly key: string
+    readonly recovery: string
+    readonly recoveryPassphraseFile?: string
+    readonly out: string
+    readonly json: boolean
+  },
+  terminal: Terminal,
+): Promise<number> {
+  const { anchor } = await foundFederation({
+    fed: flags.fed,
+    base: flags.base,
+    approvals: flags.approvals,
+    keyFile: flags.key,
+    recoveryFile: flags.recovery,
+    recoveryPassphrase: await readPassphrase(flags.recoveryPassphraseFile),
+    foundingFile: flags.out,
+    now: new Date(),
+  })
+  if (flags.json) writeJson(terminal, { fed: flags.fed, anchor, founding_file: flags.out })
+  else
+    terminal.out.write(
+      [
+        `✔ ${flags.fed} 已创立 founded`,
+        `  锚指纹 anchor fingerprint  ${anchor}`,
+        '  请以独立途径告知各成员；恢复密钥请移至离线保管。',
+        '  Tell it to every member by another way; take the recovery key to a safe place.',
+        `  枢纽设置 for the hub: HUTONG_HUB_FOUNDING_FILE=${flags.out} HUTONG_HUB_KEY_FILE=${flags.key}`,
+        '',
+      ].join('\n'),
+    )
+  return 0
+}
+
+export type InviteFlags = Order & {
+  readonly name: string
+  readonly nameEn: string
+  readonly hours: number
+  readonly writes?: readonly string[]
+  readonly territory?: readonly string[]
+  readonly out?: string
+}
+
+export async function runInvite(file: FederationFile, code: string, flags: InviteFlags, terminal: Terminal): Promise<number> {
+  const answer = await order(file, 'hub', flags, '/v1/membership/invitations', {
+    code,
+    zh: flags.name,
+    en: flags.nameEn,
+    lifetime_ms: flags.hours * 3_600_000,
+    ...(flags.writes === undefined ? {} : { writes: flags.writes }),
+    ...(flags.territory === undefined ? {} : { territory: flags.territory }),
+  })
+  const text = formatJoinFile(parseJoinFile(JSON.stringify(answer), 'hub'))
+  if (flags.out === undefined) terminal.out.write(text)
+  else {
+    await writeFile(flags.out, text, { mode: 0o600, flag: 'wx' }).catch((cause: unknown) => {
+      throw new ExchangeError('CONFIG_INVALID', `${flags.out}: expected a file that can be made`, { cause })
+    })
+    const { expires } = parseJoinFile(text, 'hub')
+    terminal.out.write(
+      `✔ ${flags.out}：交给 ${code}，${expires} 前有效，仅可用一次。Give it to ${code}; good once, until ${expires}.\n`,
+    )
+  }
+  return 0
+}
+
+type Request = {
+  readonly code: string
+  readonly zh: string
+  readonly en: string
+  readonly state: string
+  readonly invited_by: string
+  readonly expires: string
+  readonly missing: readonly string[]
+  readonly who: readonly string[]
+}
+
+export async function runPending(file: FederationFile, flags: Order, terminal: Terminal): Promise<number> {
+  const { requests = [] } = (await order(file, 'hub', flags, '/v1/membership/requests')) as { requests?: readonly Request[] }
+  if (flags.json) writeJson(terminal, { requests })
+  else
+    terminal.out.write(
+      formatTable(
+        ['成员 member', '名称 name', '状态 state', '邀请人 invited by', '缺少 missing', '由谁 who'],
+        requests.map(one => [
+          one.code,
+          `${one.zh} ${one.en}`,
+          one.state,
+          one.invited_by,
+          one.missing.join('; '),
+          one.who.join('; '),
+        ]),
+      ),
+    )
+  return 0
+}
+
+/** An order about one member; says what became of it. */
+export async function runMemberOrder(
+  file: FederationFile,
+  { code, act, body, done }: { readonly code: string; readonly act: string; readonly body: object; readonly done: string },
+  flags: Order,
+  terminal: Terminal,
+): Promise<number> {
+  const answer = (await order(file, 'hub', flags, `/v1/membership/members/${code}/${act}`, body)) as { readonly position?: number }
+  if (flags.json) writeJson(terminal, answer)
+  else
+    terminal.out.write(`✔ ${code} ${done}${answer.position === undefined ? '' : `，成员日志 membership log ${answer.position}`}\n`)
+  return 0
+}
+
+type MemberAnswer = {
+  readonly code: string
+  readonly kind: string
+  readonly zh: string
+  readonly en: string
+  readonly standing: string
+  readonly writes: readonly string[]
+}
+
+export async function runMembers(file: FederationFile, flags: Order, terminal: Terminal): Promise<number> {
+  const answer = (await order(file, 'hub', flags, '/v1/members')) as { position: number; members: readonly MemberAnswer[] }
+  if (flags.json) writeJson(terminal, answer)
+  else
+    terminal.out.write(
+      formatTable(
+        ['成员 member', '名称 name', '类别 kind', '状态 standing', '可写 writes'],
+        answer.members.map(one => [one.code, `${one.zh} ${one.en}`, one.kind, one.standing, one.writes.join(' ')]),
+      ),
+    )
+  return 0
+}
+
+export async function runAnchorRollover(file: FederationFile, stage: string, flags: Order, terminal: Terminal): Promise<number> {
+  const answer = (await order(file, 'hub', flags, '/v1/membership/anchor', { stage })) as { position: number; fingerprint: string }
+  if (flags.json) writeJson(terminal, answer)
+  else terminal.out.write(`✔ ${stage}：${answer.fingerprint}，成员日志 membership log ${answer.position}\n`)
+  return 0
+}

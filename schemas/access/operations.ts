@@ -1,0 +1,67 @@
+/**
+ * Everything that a program of ours does for somebody who asks over HTTP, a row each. Every route names its operation; a route without
+ * one is not built. `open` needs no credential or brings its own; `read` changes nothing; `act` changes data; `admin` changes who may
+ * do what, or shows who did. An operation with `datasets` is granted for each dataset by itself. `duty` names the part that somebody
+ * plays in a deal by doing it (`duties.ts`).
+ */
+import type { OpenDatasetName } from '../datasets/datasets.ts'
+import type { Duty } from './duties.ts'
+
+type OperationKind = 'open' | 'read' | 'act' | 'admin'
+type Row = {
+  readonly name: string
+  readonly kind: OperationKind
+  readonly zh: string
+  readonly en: string
+  readonly datasets?: true
+  readonly duty?: Duty
+}
+
+export const OPERATIONS = [
+  { name: 'health.read', kind: 'open', zh: '健康状态', en: 'health' },
+  { name: 'openapi.read', kind: 'open', zh: '接口说明', en: 'description of the interface' },
+  { name: 'token.issue', kind: 'open', zh: '换取访问令牌', en: 'access token for a client assertion' },
+  { name: 'federation.read', kind: 'open', zh: '联盟声明', en: 'statements of the federation' },
+  { name: 'membership.join', kind: 'open', zh: '申请加入（凭一次性口令）', en: 'request to join, under its own one-time secret' },
+  { name: 'record.read', kind: 'read', zh: '查询记录', en: 'records', datasets: true },
+  { name: 'statistics.read', kind: 'read', zh: '查询统计', en: 'statistics' },
+  { name: 'ledger.read', kind: 'read', zh: '查询日志链位置', en: 'where logs stand' },
+  { name: 'proof.read', kind: 'read', zh: '查询分叉证据', en: 'proofs of forks' },
+  { name: 'envelope.read', kind: 'read', zh: '导出信封', en: 'envelopes with their bodies', datasets: true },
+  { name: 'quarantine.read', kind: 'read', zh: '查询隔离区', en: 'what was refused' },
+  { name: 'member.read', kind: 'read', zh: '查询成员', en: 'members and their keys' },
+  { name: 'record.ingest', kind: 'act', zh: '录入数据', en: 'rows taken in', datasets: true, duty: 'enter' },
+  { name: 'mapping.add', kind: 'act', zh: '登记映射文件', en: 'mapping files' },
+  { name: 'record.erase', kind: 'act', zh: '删除记录', en: 'erasure of records', datasets: true, duty: 'erase' },
+  { name: 'quarantine.release', kind: 'act', zh: '解除隔离', en: 'release from quarantine' },
+  { name: 'bundle.import', kind: 'act', zh: '导入文件', en: 'bundles brought in' },
+  { name: 'ledger.reopen', kind: 'act', zh: '声明遗失并开启新世代', en: 'a new epoch over entries declared lost' },
+  { name: 'ledger.verify', kind: 'act', zh: '核验账本', en: 'verification of the ledger' },
+  { name: 'membership.read', kind: 'read', zh: '查询加入申请', en: 'requests to join' },
+  { name: 'membership.invite', kind: 'admin', zh: '邀请成员', en: 'invitations' },
+  { name: 'membership.approve', kind: 'admin', zh: '批准成员', en: 'admissions' },
+  { name: 'membership.suspend', kind: 'admin', zh: '暂停与恢复成员', en: 'suspensions and resumptions' },
+  { name: 'key.change', kind: 'admin', zh: '更换密钥', en: 'changes of own keys' },
+  { name: 'alliance.change', kind: 'admin', zh: '变更协作区', en: 'changes of alliances' },
+  { name: 'client.read', kind: 'admin', zh: '查询客户端', en: 'registered clients' },
+  { name: 'client.add', kind: 'admin', zh: '登记客户端', en: 'registration of clients' },
+  { name: 'client.remove', kind: 'admin', zh: '注销客户端', en: 'removal of clients' },
+  { name: 'audit.read', kind: 'admin', zh: '查阅审计日志', en: 'the audit log' },
+] as const satisfies readonly Row[]
+
+export type OperationName = (typeof OPERATIONS)[number]['name']
+export type Operation = Row & { readonly name: OperationName }
+
+const BY_NAME: ReadonlyMap<string, Operation> = new Map(OPERATIONS.map(row => [row.name, row]))
+
+export const operationNamed = (name: string): Operation | undefined => BY_NAME.get(name)
+
+/** Personal and credit data: every read of these is audited before it is answered. */
+const SENSITIVE: readonly string[] = ['credit', 'expert'] satisfies OpenDatasetName[]
+
+/** Whatever changes something, whatever shows or changes rights, every read of personal or credit data, and every refusal. */
+export const isAudited = ({ kind, name }: Operation, dataset: string | undefined): boolean =>
+  kind === 'act' ||
+  kind === 'admin' ||
+  name === 'quarantine.read' ||
+  (kind === 'read' && dataset !== undefined && SENSITIVE.includes(dataset))
