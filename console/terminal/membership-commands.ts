@@ -4,6 +4,7 @@ import type { FederationFile } from './federation-file.ts'
 import {
   type InviteFlags,
   type Order,
+  type PendingFlags,
   runAnchorRollover,
   runFound,
   runInvite,
@@ -92,15 +93,16 @@ function addHubCommands(program: Command, { federation, terminal, exit }: Around
     .description('邀请成员，输出加入文件（含一次性口令）。Invites; prints the join file with its one-time secret')
     .argument('<code>', '成员代码 code of the member')
     .requiredOption('--name <text>', '中文名称 name in Chinese')
-    .requiredOption('--name-en <text>', '英文名称 name in English')
+    .option('--name-en <text>', '英文名称，未给出时同中文名称 name in English; the Chinese one unless given')
     .option('--hours <number>', '有效小时数 hours that it is good for', count, 168)
     .option('--writes <dataset...>', '可写数据集 datasets that it may write')
     .option('--territory <code...>', '管辖区域 regions that it vouches for')
     .option('--out <file>', '写入文件 writes it to a file')
     .action(async (code: string, flags: InviteFlags) => exit(await runInvite(await federation(), code, settled(flags), terminal)))
   acting(hub.command('pending'), ADMIN)
-    .description('邀请与申请：缺少什么、由谁处理。Invitations and requests: what is missing, who must act')
-    .action(async (flags: Order) => exit(await runPending(await federation(), settled(flags), terminal)))
+    .description('未了结的邀请与申请：缺少什么、由谁处理。Open invitations and requests: what is missing, who must act')
+    .option('--all', '含已了结者 settled ones too')
+    .action(async (flags: PendingFlags) => exit(await runPending(await federation(), settled(flags), terminal)))
   acting(hub.command('members'), ADMIN)
     .description('成员及其状态。Members and how they stand')
     .action(async (flags: Order) => exit(await runMembers(await federation(), settled(flags), terminal)))

@@ -61,7 +61,7 @@ export async function runFound(
 
 export type InviteFlags = Order & {
   readonly name: string
-  readonly nameEn: string
+  readonly nameEn?: string
   readonly hours: number
   readonly writes?: readonly string[]
   readonly territory?: readonly string[]
@@ -72,7 +72,7 @@ export async function runInvite(file: FederationFile, code: string, flags: Invit
   const answer = await order(file, 'hub', flags, '/v1/membership/invitations', {
     code,
     zh: flags.name,
-    en: flags.nameEn,
+    en: flags.nameEn ?? flags.name,
     lifetime_ms: flags.hours * 3_600_000,
     ...(flags.writes === undefined ? {} : { writes: flags.writes }),
     ...(flags.territory === undefined ? {} : { territory: flags.territory }),
@@ -102,9 +102,14 @@ type Request = {
   readonly who: readonly string[]
 }
 
-export async function runPending(file: FederationFile, flags: Order, terminal: Terminal): Promise<number> {
-  const { requests = [] } = (await order(file, 'hub', flags, '/v1/membership/requests')) as { requests?: readonly Request[] }
+export type PendingFlags = Order & { readonly all?: boolean }
+const OPEN = new Set(['invited', 'pending'])
+
+export async function runPending(file: FederationFile, flags: PendingFlags, terminal: Terminal): Promise<number> {
+  const answer = (await order(file, 'hub', flags, '/v1/membership/requests')) as { requests?: readonly Request[] }
+  const requests = (answer.requests ?? []).filter(({ state }) => flags.all === true || OPEN.has(state))
   if (flags.json) writeJson(terminal, { requests })
+  else if (requests.length === 0) terminal.out.write('没有未了结的邀请或申请。Nothing waits; --all shows what was settled.\n')
   else
     terminal.out.write(
       formatTable(
