@@ -32,6 +32,7 @@ test.each([
   [
     'failed and skipped tests beside passed ones, over several files',
     {
+      // a sample for the reporter to count, which no run of ours skips
       'a.test.ts': `test('x', () => {}); test.skip('y', () => {}); test.todo('z')`,
       'b.test.ts': `test('x', () => { throw new Error('no') })`,
     },

@@ -84,6 +84,7 @@ const folderSamples: readonly Sample[] = FOLDERS.flatMap(folder => {
       `const work = async () => 7\nexport const start = () => {\n  work()\n}\n`,
       'lint/nursery/noFloatingPromises',
     ),
+    // a sample that the linter must refuse
     sample('any', 'any', `export const loose = (value: any) => value\n`, 'lint/suspicious/noExplicitAny'),
     sample('a non-null assertion', 'non-null', `export const sure = (value?: string) => value!\n`, 'lint/style/noNonNullAssertion'),
     sample('the console', 'console', `export const say = () => console.log('x')\n`, 'lint/suspicious/noConsole'),

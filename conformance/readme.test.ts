@@ -9,6 +9,7 @@ import { describe, expect, test } from 'vitest'
 import { HUB_PREFIX, HUB_SETTINGS } from '../hub/config.ts'
 import { NODE_PREFIX, NODE_SETTINGS } from '../node/config.ts'
 import { describeEnvironment } from '../runtime/environment.ts'
+import { AGENT_PREFIX, AGENT_SETTINGS } from '../runtime/keys/config.ts'
 import { ERRORS } from '../schemas/errors.ts'
 import { LAUNCHER_PREFIX, LAUNCHER_SETTINGS } from './federation/config.ts'
 import { SAMPLES_PREFIX, SAMPLES_SETTINGS } from './samples/config.ts'
@@ -30,6 +31,7 @@ const PROGRAMS = [
   { heading: '### Launcher (`npm start`)', rows: describeEnvironment(LAUNCHER_PREFIX, LAUNCHER_SETTINGS) },
   { heading: '### Hub (`hub/main.ts`)', rows: describeEnvironment(HUB_PREFIX, HUB_SETTINGS) },
   { heading: '### Node (`node/main.ts`)', rows: describeEnvironment(NODE_PREFIX, NODE_SETTINGS) },
+  { heading: '### Signing agent (`runtime/keys/main.ts`)', rows: describeEnvironment(AGENT_PREFIX, AGENT_SETTINGS) },
   {
     heading: '### Sample trading systems (`conformance/samples/main.ts`)',
     rows: describeEnvironment(SAMPLES_PREFIX, SAMPLES_SETTINGS),

@@ -6,20 +6,14 @@ import { readHubCredentials } from '../runtime/broker/credentials.ts'
 import { openAccess } from '../runtime/http/access/access.ts'
 import { listen } from '../runtime/http/listen.ts'
 import { createDoubts } from '../runtime/ledger/doubts.ts'
-import { startEraser } from '../runtime/ledger/eraser.ts'
 import { followOrigin } from '../runtime/ledger/follower.ts'
 import { listenHeads } from '../runtime/ledger/heads.ts'
+import { startHolder } from '../runtime/ledger/holder.ts'
 import { readLedgerState } from '../runtime/ledger/ledger-state.ts'
-import { startProofs } from '../runtime/ledger/proofs.ts'
 import { createReceiver } from '../runtime/ledger/receiver.ts'
-import { answerRedactions } from '../runtime/ledger/redaction-questions.ts'
-import { answerQuestions } from '../runtime/ledger/repair.ts'
 import { startRepairer } from '../runtime/ledger/repairer.ts'
-import { startRootJudge } from '../runtime/ledger/root-judge.ts'
 import { startSnapshotKeeper } from '../runtime/ledger/snapshot-keeper.ts'
-import { answerSnapshots } from '../runtime/ledger/snapshot-questions.ts'
 import type { LedgerTables } from '../runtime/ledger/tables.ts'
-import { startTakingBack } from '../runtime/ledger/taking-back.ts'
 import type { Logger } from '../runtime/log.ts'
 import { keepFollowers } from '../runtime/membership/followers.ts'
 import { followingSigner } from '../runtime/membership/keyring.ts'
@@ -48,6 +42,7 @@ export async function startHub(
   const clock = (): Date => new Date()
   const doubts = createDoubts(clock)
   const events = createEvents(logger, doubts)
+  const failed = (error: unknown): void => events.failed(HUB_READER, error)
   const store = undo.use(
     await openStore<HubTables>({
       program: 'hutong-hub',
@@ -74,12 +69,11 @@ export async function startHub(
       clientsFile: config.accessClientsFile,
       signer: followingSigner(signer),
       clock,
-      failed: error => events.failed(HUB_READER, error),
+      failed,
     }),
   )
   const ca = await readBrokerCa(config.brokerCaFile)
   const authority = config.brokerAuthorityFile === undefined ? null : await openAuthority(config.brokerAuthorityFile)
-  const failed = (error: unknown): void => events.failed(HUB_READER, error)
   const claims =
     authority === null
       ? null
@@ -102,16 +96,6 @@ export async function startHub(
       refused: events.headRefused,
     }),
   )
-  undo.use(
-    answerQuestions({
-      broker,
-      db,
-      membership,
-      own: HUB_READER,
-      heads: () => heads,
-      failed: error => events.failed(HUB_READER, error),
-    }),
-  )
   const receiver = createReceiver({
     db,
     membership,
@@ -123,24 +107,22 @@ export async function startHub(
   const repairer = undo.use(
     startRepairer({ broker, db, own: HUB_READER, membership, receiver, heads: () => heads, events, settled }),
   )
-  undo.use(startEraser({ broker, db, own: HUB_READER, membership, receiver, heads: () => heads, events }))
-  undo.use(startTakingBack({ db, source, own: null, withdraw: null, events }))
-  undo.use(startProofs({ broker, db, own: HUB_READER, membership, events }))
   undo.use(
-    startRootJudge({
+    await startHolder({
+      broker,
       db,
       own: HUB_READER,
+      source,
+      receiver,
       heads: () => heads,
+      withdraw: null,
       read: readLedgerState,
-      judged: events.rootJudged,
-      failed: events.failed,
+      events,
     }),
   )
   undo.use(
     startSnapshotKeeper({ broker, db, own: HUB_READER, heads: () => heads, kept: events.snapshotKept, failed: events.failed }),
   )
-  undo.use(answerSnapshots({ broker, db, membership, own: HUB_READER, failed: error => events.failed(HUB_READER, error) }))
-  undo.use(answerRedactions({ broker, db, membership, own: HUB_READER, failed: error => events.failed(HUB_READER, error) }))
   const follow = (origin: string) =>
     followOrigin({ broker, origin, reader: HUB_READER, receiver, events, settled, repair: repairer.repair })
   const followers = undo.use(keepFollowers({ source, own: HUB_READER, follow }))

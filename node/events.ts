@@ -1,8 +1,7 @@
 /** What a node reports, one function for each business event: a line in the log and a number for the metrics. */
 import type { BootstrapEvents } from '../runtime/ledger/bootstrap.ts'
 import type { Doubts } from '../runtime/ledger/doubts.ts'
-import type { LedgerEvents } from '../runtime/ledger/events.ts'
-import type { TakingBackEvents } from '../runtime/ledger/taking-back.ts'
+import { createLedgerEvents, type LedgerEvents } from '../runtime/ledger/events.ts'
 import type { Logger } from '../runtime/log.ts'
 import type { MembershipEvents } from '../runtime/membership/keeper.ts'
 import { meter } from '../runtime/telemetry.ts'
@@ -13,8 +12,7 @@ import type { SnapshotMark } from '../schemas/snapshot.ts'
 
 export type NodeEvents = LedgerEvents &
   BootstrapEvents &
-  MembershipEvents &
-  TakingBackEvents & {
+  MembershipEvents & {
     /** a snapshot of an own log stands, the next head announces it */
     snapshotMade(log: LogId, mark: SnapshotMark): void
     sealed(log: LogId, records: number): void
@@ -42,68 +40,30 @@ export type NodeEvents = LedgerEvents &
     withdrawn(log: LogId, from: Position, count: { readonly entries: number; readonly keys: number }): void
     /** these could not be asked about the own logs; sealing begins all the same */
     sealingWithout(silent: readonly string[]): void
-    headRefused(error: unknown, origin: string): void
     ingested(adapter: string, sum: { readonly rows: number; readonly sealed: number; readonly refused: number }): void
     figureSealed(period: string, number: number): void
   }
 
 export function createEvents(logger: Logger, doubts: Doubts): NodeEvents {
+  const ledger = createLedgerEvents('node', logger, doubts)
   const expiring = meter().createCounter('hutong.node.statements_expiring', {
     description: 'statements of the hub near or past their end',
   })
-  const arrived = meter().createCounter('hutong.node.envelopes', { description: 'entries that arrived, by outcome' })
   const sealed = meter().createCounter('hutong.node.records.sealed', { description: 'records sealed here' })
   const applied = meter().createCounter('hutong.node.records.applied', { description: 'records of others applied here' })
-  const roots = meter().createCounter('hutong.node.roots', { description: 'announced state roots judged here, by verdict' })
   return {
+    ...ledger,
     arrived(origin, outcome) {
-      arrived.add(1, { origin, outcome: outcome.kind })
-      if (outcome.kind === 'accepted') applied.add(outcome.records, { origin, dataset: outcome.log.dataset })
-      if (outcome.kind === 'refused') {
-        doubts.note('entry-refused', origin, outcome.error.code)
-        logger.warn({ origin, code: outcome.error.code, reason: outcome.error.reason }, 'entry refused and quarantined')
-      } else if (outcome.kind === 'gap') {
-        doubts.note('entries-missing', formatLogId(outcome.log))
-        logger.warn({ log: formatLogId(outcome.log), missing: outcome.missing }, 'entries are missing')
-      } else if (outcome.kind === 'forked') this.forked(outcome.log, outcome.reason)
-      else if (outcome.kind === 'erased')
-        logger.info({ log: formatLogId(outcome.log), at: formatPosition(outcome.at), count: outcome.keys }, 'erased by redaction')
-      else if (outcome.kind === 'accepted' && (outcome.refusal !== null || outcome.refused > 0)) {
+      ledger.arrived(origin, outcome)
+      if (outcome.kind !== 'accepted') return
+      applied.add(outcome.records, { origin, dataset: outcome.log.dataset })
+      if (outcome.refusal !== null || outcome.refused > 0) {
         const code = outcome.refusal?.code ?? null
         logger.warn(
           { log: formatLogId(outcome.log), at: formatPosition(outcome.head), code, refused: outcome.refused },
           'not all of an entry could be applied',
         )
       }
-    },
-    forked: (log, reason) =>
-      logger.error({ log: formatLogId(log), reason }, 'fork: the log is frozen here, its proof is at /v1/forks'),
-    hubConvicted(reason) {
-      logger.error({ reason }, 'the hub has signed what cannot be true, the proof is at /v1/forks')
-    },
-    proofRefused(from, { code, reason }) {
-      doubts.note('proof-refused', from, code)
-      logger.warn({ from, code, reason }, 'proof refused and quarantined')
-    },
-    tailMissing(log) {
-      doubts.note('tail-missing', formatLogId(log))
-      logger.warn({ log: formatLogId(log) }, 'the road does not bring what its head names, asking for it')
-    },
-    answeredFalsely(holder, log, how) {
-      doubts.note(how === 'refused' ? 'answer-refused' : 'answer-empty', holder, formatLogId(log))
-      logger.warn({ holder, log: formatLogId(log), how }, 'a holder that was asked did not help')
-    },
-    rootJudged(log, { at }, { verdict, reason }) {
-      roots.add(1, { origin: log.origin, verdict })
-      const place = { log: formatLogId(log), at: formatPosition(at), verdict, reason }
-      if (verdict === 'differs') {
-        doubts.note('root-differs', formatLogId(log), formatPosition(at))
-        logger.error(
-          place,
-          'the state root that the origin has signed is false: its snapshot is refused, the evidence is at /v1/forks',
-        )
-      } else if (verdict === 'unjudged') logger.warn(place, 'a state root cannot be judged here')
-      else logger.debug(place, 'state root judged')
     },
     snapshotMade: (log, { at, records }) =>
       logger.info({ log: formatLogId(log), at: formatPosition(at), records }, 'snapshot made'),
@@ -113,8 +73,6 @@ export function createEvents(logger: Logger, doubts: Doubts): NodeEvents {
       logger.info({ log: formatLogId(log), at: formatPosition(at), records }, 'log loaded from its snapshot'),
     bootstrapGivenUp: (log, reason) =>
       logger.warn({ log: formatLogId(log), reason }, 'the snapshot is not used, the log is read from its first entry'),
-    repaired: (log, added) => logger.info({ log: formatLogId(log), added }, 'log repaired'),
-    failed: (origin, error) => logger.error({ origin, err: error }, 'cannot go on now, will try again'),
     sealed(log, count) {
       sealed.add(count, { dataset: log.dataset })
       logger.debug({ log: formatLogId(log), count }, 'records sealed')
@@ -143,9 +101,6 @@ export function createEvents(logger: Logger, doubts: Doubts): NodeEvents {
             'entry of the hub refused',
           )
     },
-    takenBack: ({ log, from, entries }) =>
-      logger.warn({ log: formatLogId(log), from: formatPosition(from), entries }, 'entries beyond a closing were set aside'),
-    thawed: log => logger.warn({ log: formatLogId(log) }, 'the freeze rested on a stolen key and is lifted'),
     membershipRefused: error => logger.warn({ err: error }, 'membership entry refused'),
     alarmRaised: ({ seq, act, by }) =>
       logger.fatal(
@@ -177,10 +132,6 @@ export function createEvents(logger: Logger, doubts: Doubts): NodeEvents {
       ),
     sealingWithout: silent =>
       logger.warn({ silent }, 'sealing begins without these witnesses: if this node was restored from a backup, its logs may fork'),
-    headRefused(error, origin) {
-      doubts.note('head-refused', origin, isExchangeError(error) ? error.code : 'INTERNAL')
-      logger.warn({ origin, err: error }, 'head refused')
-    },
     ingested: (adapter, { rows, sealed: count, refused }) =>
       logger.info({ adapter, rows, sealed: count, refused }, 'rows taken in'),
     figureSealed: (period, number) => logger.info({ period, number }, 'monthly figure sealed'),

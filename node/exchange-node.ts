@@ -7,19 +7,15 @@ import type { Outcome, Withdraw } from '../runtime/ledger/arrival.ts'
 import { createBodies } from '../runtime/ledger/bodies.ts'
 import { type Bootstrap, startBootstrap } from '../runtime/ledger/bootstrap.ts'
 import { createDoubts } from '../runtime/ledger/doubts.ts'
-import { startEraser } from '../runtime/ledger/eraser.ts'
 import { followOrigin } from '../runtime/ledger/follower.ts'
 import { type HeadListener, listenHeads } from '../runtime/ledger/heads.ts'
+import { startHolder } from '../runtime/ledger/holder.ts'
 import { readLogs } from '../runtime/ledger/ledger.ts'
-import { startProofs } from '../runtime/ledger/proofs.ts'
+import { HUB } from '../runtime/ledger/questions.ts'
 import { createReceiver } from '../runtime/ledger/receiver.ts'
-import { answerRedactions } from '../runtime/ledger/redaction-questions.ts'
-import { answerQuestions, askHeads, HUB } from '../runtime/ledger/repair.ts'
+import { askHeads } from '../runtime/ledger/repair.ts'
 import { type Repairer, startRepairer } from '../runtime/ledger/repairer.ts'
-import { startRootJudge } from '../runtime/ledger/root-judge.ts'
-import { answerSnapshots } from '../runtime/ledger/snapshot-questions.ts'
 import type { LedgerTables } from '../runtime/ledger/tables.ts'
-import { startTakingBack } from '../runtime/ledger/taking-back.ts'
 import type { Logger } from '../runtime/log.ts'
 import { keepFollowers } from '../runtime/membership/followers.ts'
 import { followingSigner } from '../runtime/membership/keyring.ts'
@@ -32,15 +28,7 @@ import { headFilter } from '../schemas/subjects.ts'
 import type { NodeConfig } from './config.ts'
 import { createEvents } from './events.ts'
 import { buildHttp } from './http.ts'
-import { startAnnouncer } from './ledger/announcer.ts'
-import { createEpochKeys } from './ledger/epoch-keys.ts'
-import { openMark } from './ledger/mark.ts'
-import { startPublisher } from './ledger/publisher.ts'
-import { createRedactor } from './ledger/redactor.ts'
-import { createReopener } from './ledger/reopener.ts'
-import { startRestoration } from './ledger/restoration.ts'
-import { createSealer } from './ledger/sealer.ts'
-import { startSnapshotter } from './ledger/snapshotter.ts'
+import { openOwnLogs } from './ledger/own-logs.ts'
 import { hearNewAudiences } from './membership/audiences.ts'
 import { openOwnAffairs } from './membership/own-affairs.ts'
 import { openOwnMembership } from './membership/own-membership.ts'
@@ -68,6 +56,7 @@ export async function startNode(
   const doubts = createDoubts(clock)
   let road: MembershipRoad | null = null
   const events = hearingOfLaterMembership(createEvents(logger, doubts), () => road?.behind())
+  const failed = (error: unknown): void => events.failed(own, error)
   const store = undo.use(
     await openStore<NodeTables>({
       program: `hutong-node-${own}`,
@@ -82,7 +71,6 @@ export async function startNode(
   const ownMembership = await openOwnMembership(config, db, events)
   const { source, signer } = ownMembership
   const bodies = createBodies(ownMembership.unwrappingKeys)
-  const epochKeys = createEpochKeys(bodies)
   const membership = source.membership
   const member = memberOf(membership(), own)
   signer()
@@ -95,7 +83,7 @@ export async function startNode(
       clientsFile: config.accessClientsFile,
       signer: followingSigner(signer),
       clock,
-      failed: error => events.failed(own, error),
+      failed,
     }),
   )
   const ledger = db.$pickTables<keyof LedgerTables>()
@@ -105,24 +93,9 @@ export async function startNode(
   const broker = undo.use(
     await connectBroker({ url: config.natsUrl, program: own, credentials, ca, patienceMs: BROKER_PATIENCE_MS }),
   )
-  const failed = (error: unknown): void => events.failed(own, error)
   const { log } = ownMembership
   if (log !== null) road = undo.use(startMembershipRoad({ broker, own, keeper: log.keeper, failed }))
 
-  const announcer = undo.use(
-    startAnnouncer({
-      broker,
-      db: ledger,
-      origin: own,
-      get signer() {
-        return signer()
-      },
-      membership,
-      clock,
-      failed,
-    }),
-  )
-  const publisher = undo.use(startPublisher({ broker, db: ledger, origin: own, membership, events }))
   let listener: HeadListener | null = null
   const heads = (): HeadListener => {
     if (listener === null) throw new ExchangeError('INTERNAL', 'heads are asked for before they are listened to')
@@ -166,91 +139,27 @@ export async function startNode(
   const repairer: Repairer = undo.use(
     startRepairer({ broker, db: ledger, own, membership, receiver, heads, events, settled, claimed: bootstrap.claims }),
   )
-  const neighbours = (): string[] => [...membership().members.keys()].filter(code => code !== own)
-  const mark = undo.use(await openMark(join(config.dataDir, `sealed-${own}.json`)))
-  const asking = { broker, own, neighbours, membership, refused: events.standingRefused }
-  const restoration = undo.use(startRestoration({ ...asking, db: ledger, mark, repair: repairer.repair, events }))
-  const ownSealer = undo.use(
-    createSealer({
+  const holder = undo.use(
+    await startHolder({ broker, db: ledger, own, source, receiver, heads, withdraw, read: readReplicaState, events }),
+  )
+  const { sealer: ownSealer, ...ownLogs } = undo.use(
+    await openOwnLogs({
       db,
-      origin: own,
-      // Read together with the membership position that an envelope names.
-      get signer() {
-        return signer()
-      },
+      own,
+      broker,
+      signer,
       membership,
-      epochKeys,
+      bodies,
+      markFile: join(config.dataDir, `sealed-${own}.json`),
+      snapshotEntries: config.snapshotEntries,
+      repair: repairer.repair,
+      takeBack: holder.takeBack,
+      events,
       clock,
-      restoration,
-      mark,
-      sealed(state, records, entries) {
-        events.sealed(state.log, records)
-        publisher.offer(state, entries)
-        announcer.moved()
-      },
     }),
   )
   const gate = createSealingGate(ownSealer)
   const { sealer } = gate
-
-  const reopener = createReopener({
-    ...asking,
-    db: ledger,
-    get signer() {
-      return signer()
-    },
-    clock,
-    epochKeys,
-    mark,
-    repair: repairer.repair,
-    events,
-    sealed(state, entries) {
-      publisher.offer(state, entries)
-      announcer.moved()
-    },
-  })
-  const eraser = undo.use(startEraser({ broker, db: ledger, own, membership, receiver, heads, events }))
-  undo.use(startTakingBack({ db: ledger, source, own, withdraw, events }))
-  undo.use(startProofs({ broker, db: ledger, own, membership, events }))
-  undo.use(answerRedactions({ broker, db: ledger, membership, own, failed: error => events.failed(own, error) }))
-  // A node that was restored from an old backup erases again what it had erased before others did.
-  void restoration.done
-    .then(async () => {
-      for (const { log } of await readLogs(ledger)) if (log.origin === own) await eraser.takeBack(log)
-    })
-    .catch(error => events.failed(own, error))
-  const redactor = undo.use(
-    createRedactor({
-      db: ledger,
-      broker,
-      get signer() {
-        return signer()
-      },
-      membership,
-      clock,
-      restoration,
-      bodies,
-      takeBack: eraser.takeBack,
-      events,
-      redacted: announcer.moved,
-    }),
-  )
-  undo.use(answerQuestions({ broker, db: ledger, membership, own, heads, failed: error => events.failed(own, error) }))
-  undo.use(answerSnapshots({ broker, db: ledger, membership, own, failed }))
-  undo.use(startRootJudge({ db: ledger, own, heads, read: readReplicaState, judged: events.rootJudged, failed: events.failed }))
-  undo.use(
-    startSnapshotter({
-      db: ledger,
-      own,
-      leastEntries: config.snapshotEntries,
-      restoration,
-      made(log, mark) {
-        events.snapshotMade(log, mark)
-        announcer.moved()
-      },
-      failed,
-    }),
-  )
   // A node that was away learns at once how far it is behind; without the hub it hears the heads within a quarter of a minute.
   await askHeads(broker, HUB, own)
     .then(tokens => Promise.all(tokens.map(token => heads().take(token))))
@@ -280,6 +189,7 @@ export async function startNode(
       source,
       heard: filters,
       take: token => heads().take(token),
+      ask: () => askHeads(broker, HUB, own),
       refused: error => events.headRefused(error, HUB),
     }),
   )
@@ -311,14 +221,13 @@ export async function startNode(
         await repairer.repair(log)
       },
       clock,
-      failed: error => events.failed(own, error),
+      failed,
     }),
   )
   const spoolDir = join(config.dataDir, 'spool')
   const intake = { sealer, spoolDir, maxBytes: config.ingestMaxBytes, events }
   const server = await buildHttp({
-    redactor,
-    reopener,
+    ...ownLogs,
     bodies,
     access,
     receiver,
@@ -328,8 +237,6 @@ export async function startNode(
     own,
     membership,
     broker,
-    publisher,
-    restoration,
     followers: followers.all,
     affairs,
     heads,

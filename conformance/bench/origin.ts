@@ -43,7 +43,8 @@ const clock = (): Date => new Date()
 const members = await parseMembership(await readFile(config.membershipFile ?? '', 'utf8'))
 const membership = () => members
 const key = await readKeyFile(config.keyFile ?? '')
-const signer = signerOf(key)
+const held = signerOf(key)
+const signer = () => held
 await using store = await openStore<NodeTables>({
   program: `hutong-node-${own}`,
   databaseUrl: config.databaseUrl,

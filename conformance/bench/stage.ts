@@ -3,15 +3,14 @@
  * operator starts, the origin as `origin.ts` or as a real node) and the limit's programs. Nothing is shared between the two but the
  * servers, and only one of them works at a time.
  */
-import { chmod, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
-import { homedir, tmpdir } from 'node:os'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Client } from 'pg'
 import { startBroker } from '../../runtime/broker/launcher.ts'
-import { resolveBroker } from '../../runtime/broker/resolver.ts'
 import type { Environment } from '../../runtime/environment.ts'
 import { startPostgres } from '../../runtime/postgres/server.ts'
+import { brokerBinary, temporaryHome } from '../exchange/servers.ts'
 import { prepareTrust } from '../federation/broker-trust.ts'
 import { childEnvironment } from '../federation/config.ts'
 import type { MemberPlan } from '../federation/members.ts'
@@ -53,10 +52,7 @@ const here = (file: string): string => fileURLToPath(new URL(file, import.meta.u
 /** `settings` are added to the environment of every program. */
 export async function startStage(holderCount: number, signal: AbortSignal, settings: Environment = {}): Promise<Stage> {
   await using undo = new AsyncDisposableStack()
-  const home = await mkdtemp(join(tmpdir(), 'hutong-bench-'))
-  undo.defer(() => rm(home, { recursive: true, force: true }))
-  // Started by root, PostgreSQL runs as nobody and must be able to walk in.
-  await chmod(home, 0o755)
+  const home = await temporaryHome(undo, 'bench')
   for (const folder of ['logs', 'data']) await mkdir(join(home, folder))
   const members = [ORIGIN, ...HOLDERS.slice(0, holderCount)]
   const holders = members.slice(1).map(({ code }) => code)
@@ -71,10 +67,9 @@ export async function startStage(holderCount: number, signal: AbortSignal, setti
   const databaseUrl = (program: string): string => urls.get(program) ?? ''
 
   const { trust, accounts: claims, tls, authorityFile } = await prepareTrust(home, secrets)
-  const { path: binary } = await resolveBroker({
-    cacheDir: join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'hutong'),
-  })
-  const broker = undo.use(await startBroker({ binary, dataDir: join(home, 'broker'), trust, accounts: claims, tls, signal }))
+  const broker = undo.use(
+    await startBroker({ binary: await brokerBinary(), dataDir: join(home, 'broker'), trust, accounts: claims, tls, signal }),
+  )
 
   const ground: Ground = {
     home,

@@ -3,17 +3,17 @@ import { createHmac } from 'node:crypto'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWTPayload, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { signAssertion } from '../../runtime/http/access/client.ts'
-import { decide, type Resource } from '../../schemas/access/decision.ts'
-import { OPERATIONS, type OperationName } from '../../schemas/access/operations.ts'
+import { decide } from '../../schemas/access/decision.ts'
+import { OPERATIONS } from '../../schemas/access/operations.ts'
 import type { RoleName } from '../../schemas/access/roles.ts'
-import type { Subject } from '../../schemas/access/subjects.ts'
 import { DEMO_CLIENTS } from '../federation/clients.ts'
+import { accessGround, NODE, PROBES, refusedForAccess, subjectOf } from './access-ground.ts'
 import { deal, legalPerson, project } from './rows.ts'
 import { eventually, ingestRows, operator, startTestbed, type Testbed } from './testbed.ts'
 
-const NODE = '530000'
 const roads = project('P-3', '530100')
 let bed: Testbed
+const { ask, exchange } = accessGround(() => bed)
 beforeAll(async () => {
   bed = await startTestbed()
   await ingestRows(bed, NODE, [
@@ -27,89 +27,6 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await bed?.[Symbol.asyncDispose]()
-})
-
-type Answer = { readonly status: number; readonly code: string | null; readonly body: { readonly [name: string]: unknown } }
-async function ask(
-  program: string,
-  token: string | null,
-  method: string,
-  path: string,
-  body?: unknown,
-  type?: string,
-): Promise<Answer> {
-  const url = program === 'hub' ? bed.hub.url : bed.node(program).url
-  const response = await fetch(`${url}${path}`, {
-    method,
-    headers: {
-      ...(token === null ? {} : { authorization: `Bearer ${token}` }),
-      ...(body === undefined ? {} : { 'content-type': type ?? 'application/json' }),
-    },
-    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-  })
-  const text = await response.text()
-  const value = text.startsWith('{') ? JSON.parse(text.split('\n')[0] ?? '') : {}
-  return { status: response.status, code: value.code ?? null, body: value }
-}
-
-type Probe = {
-  readonly operation: OperationName
-  readonly at: string
-  readonly resource?: Resource
-  readonly call: readonly [string, string, unknown?, string?]
-}
-const get = (operation: OperationName, at: string, path: string, resource?: Resource): Probe => ({
-  operation,
-  at,
-  call: ['GET', path],
-  ...(resource === undefined ? {} : { resource }),
-})
-const LOG = `/v1/logs/${NODE}/entity/all/envelopes`
-const PROBES: readonly Probe[] = [
-  ...['entity', 'trust', 'credit', 'expert', 'trade', 'indicator'].flatMap(dataset => [
-    get('record.read', NODE, `/v1/${dataset}?limit=1`, { dataset }),
-    get('record.read', NODE, `/v1/${dataset}/k`, { dataset }),
-  ]),
-  get('statistics.read', NODE, '/v1/statistics/trades'),
-  ...[NODE, 'hub'].flatMap(
-    at =>
-      [
-        get('ledger.read', at, '/v1/logs'),
-        get('proof.read', at, '/v1/forks'),
-        get('envelope.read', at, LOG, { dataset: 'entity' }),
-        get('envelope.read', at, `${LOG}/1/1`, { dataset: 'entity' }),
-        get('envelope.read', at, LOG.replace('envelopes', 'redactions'), { dataset: 'entity' }),
-        get('quarantine.read', at, '/v1/quarantine'),
-        get('client.read', at, '/v1/access/clients'),
-        get('audit.read', at, '/v1/audit?limit=1'),
-        { operation: 'quarantine.release', at, call: ['POST', '/v1/quarantine/release', { ids: [999_999] }] },
-        { operation: 'ledger.verify', at, call: ['POST', '/v1/ledger/verification'] },
-        { operation: 'bundle.import', at, call: ['POST', '/v1/bundles', 'x', 'application/vnd.hutong.bundle'] },
-        { operation: 'client.add', at, call: ['PUT', '/v1/access/clients/nobody', {}] },
-        { operation: 'client.remove', at, call: ['DELETE', '/v1/access/clients/nobody'] },
-      ] satisfies Probe[],
-  ),
-  get('member.read', 'hub', '/v1/members'),
-  { operation: 'ledger.reopen', at: NODE, call: ['POST', '/v1/ledger/reopening', { dataset: 'entity' }] },
-  { operation: 'mapping.add', at: NODE, call: ['POST', '/v1/mappings', 'x: [', 'application/yaml'] },
-  { operation: 'record.ingest', at: NODE, call: ['POST', '/v1/ingest/none', '', 'application/octet-stream'] },
-  {
-    operation: 'record.erase',
-    at: NODE,
-    resource: { dataset: 'entity' },
-    call: ['POST', '/v1/redactions', { dataset: 'entity', key: 'never', why: 'ordered' }],
-  },
-]
-const refusedForAccess = ({ status, code }: Answer): boolean =>
-  status === 401 || (status === 403 && code?.startsWith('ACCESS_') === true)
-const subjectOf = (role: RoleName): Subject => ({
-  kind: 'client',
-  id: role,
-  roles: [role],
-  regions: null,
-  sectors: null,
-  platforms: [],
-  perMinute: 1,
 })
 
 describe('the matrix of roles and operations', () => {
@@ -213,19 +130,6 @@ describe('scope', () => {
     expect((await ask(NODE, await bed.token(NODE), 'POST', '/v1/redactions', order)).code).toBe('REDACTION_NOT_ALLOWED')
   })
 })
-
-const exchange = async (at: string, assertion: string) => {
-  const url = at === 'hub' ? bed.hub.url : bed.node(at).url
-  const response = await fetch(`${url}/oauth/token`, {
-    method: 'POST',
-    body: new URLSearchParams({
-      grant_type: 'client_credentials',
-      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-      client_assertion: assertion,
-    }),
-  })
-  return { status: response.status, body: (await response.json()) as { [name: string]: unknown } }
-}
 
 describe('credentials', () => {
   const asClerk = async (claims: JWTPayload = {}, header: object = {}) => {

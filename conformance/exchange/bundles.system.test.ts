@@ -137,15 +137,15 @@ describe('the hutong command', () => {
 
   it('writes a log as the same bytes from whoever holds it, and goes on with a file that was cut off', async () => {
     const [one, other, cut] = ['one', 'other', 'cut'].map(name => join(home, name)) as [string, string, string]
-    expect(await run('bundle', 'export', '--from', 'hub', '--log', LOG, '--out', one)).toMatchObject({ code: 0 })
-    expect(await run('bundle', 'export', '--from', '530000', '--log', LOG, '--out', other)).toMatchObject({ code: 0 })
+    expect(await run('bundle', 'export', '--at', 'hub', '--log', LOG, '--out', one)).toMatchObject({ code: 0 })
+    expect(await run('bundle', 'export', '--at', '530000', '--log', LOG, '--out', other)).toMatchObject({ code: 0 })
     expect(await readFile(one)).toEqual(bundle)
     expect(await readFile(other)).toEqual(bundle)
-    expect((await run('bundle', 'export', '--from', 'hub', '--log', LOG, '--out', one)).code).toBe(1)
+    expect((await run('bundle', 'export', '--at', 'hub', '--log', LOG, '--out', one)).code).toBe(1)
     for (const size of [0, 10, (items[2]?.end ?? 0) + 7, bundle.length]) {
       await writeFile(cut, bundle)
       await truncate(cut, size)
-      expect(await run('bundle', 'export', '--from', 'hub', '--log', LOG, '--out', cut, '--resume')).toMatchObject({ code: 0 })
+      expect(await run('bundle', 'export', '--at', 'hub', '--log', LOG, '--out', cut, '--resume')).toMatchObject({ code: 0 })
       expect(await readFile(cut)).toEqual(bundle)
     }
   })
@@ -153,7 +153,7 @@ describe('the hutong command', () => {
   it('writes a part of a log, and brings it where the rest is held', async () => {
     const path = join(home, 'part')
     const range = ['--epoch', '1', '--from-seq', '2', '--to-seq', '3']
-    expect(await run('bundle', 'export', '--from', 'hub', '--log', LOG, ...range, '--out', path)).toMatchObject({ code: 0 })
+    expect(await run('bundle', 'export', '--at', 'hub', '--log', LOG, ...range, '--out', path)).toMatchObject({ code: 0 })
     expect(await readFile(path)).toEqual(part(2, 4))
     expect(await run('bundle', 'import', '--at', '520000', path)).toMatchObject({
       code: 0,

@@ -1,27 +1,22 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { headers } from '@nats-io/transport-node'
-import type { Kysely } from 'kysely'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { readConvictions, readForks } from '../../runtime/ledger/forks.ts'
 import { readLog } from '../../runtime/ledger/ledger.ts'
-import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { digestOf } from '../../schemas/digest.ts'
-import type { LogHead } from '../../schemas/log.ts'
-import type { JsonValue } from '../../schemas/record.ts'
+import { formatLogId, type LogHead } from '../../schemas/log.ts'
 import { sealHead } from '../../schemas/statements.ts'
-import { HEADERS, headSubject } from '../../schemas/subjects.ts'
-import { type Entry, type LyingHub, startLyingHub } from './lying-hub.ts'
+import { headSubject } from '../../schemas/subjects.ts'
+import { LOG, logGround, MEMBERS, READERS } from './log-ground.ts'
+import { alteredBody, type Entry, falsely, type LyingHub, raised, startLyingHub, underToken } from './lying-hub.ts'
 import { legalPerson } from './rows.ts'
-import { type Answer, ask, eventually, field, ingestRows, startTestbed, type Testbed } from './testbed.ts'
+import { ask, eventually, field, ingestRows, startTestbed, type Testbed } from './testbed.ts'
 import { withholdHeads } from './withheld-heads.ts'
 
-const LOG = { origin: '530000', dataset: 'entity', audience: 'all' }
-const ID = '530000/entity/all'
-const READERS = ['520000', '000000']
-const MEMBERS = ['530000', ...READERS]
+const ID = formatLogId(LOG)
 
 let bed: Testbed
+const { nodeDb, takeIn } = logGround(() => bed)
 let hub: LyingHub
 beforeAll(async () => {
   bed = await startTestbed()
@@ -33,14 +28,8 @@ afterAll(async () => {
   await bed?.[Symbol.asyncDispose]()
 })
 
-const ledgerOf = (code: string): Kysely<LedgerTables> => bed.nodeDb(code).$pickTables<keyof LedgerTables>()
 type Doubt = { readonly kind: string; readonly about: string; readonly count: number; readonly reason: string | null }
-/** Asked by the operator, who is not counted among the anonymous. */
-async function supervise(at: Testbed, code: string, path: string): Promise<Answer> {
-  const response = await fetch(`${at.node(code).url}${path}`, { headers: { authorization: `Bearer ${await at.token(code)}` } })
-  return { status: response.status, body: (await response.json()) as JsonValue }
-}
-const doubtsAt = async (code: string): Promise<Doubt[]> => field((await supervise(bed, code, '/v1/logs')).body, 'doubts') as Doubt[]
+const doubtsAt = async (code: string): Promise<Doubt[]> => field((await ask(bed, code, '/v1/logs')).body, 'doubts') as Doubt[]
 const countAt = async (code: string, kind: string, about: string): Promise<number> =>
   (await doubtsAt(code)).find(doubt => doubt.kind === kind && doubt.about === about)?.count ?? 0
 
@@ -50,15 +39,13 @@ let number = 0
 /** A new record of the origin, in an envelope of its own; answers its key. */
 async function seal(): Promise<string> {
   number += 1
-  const key = `91530100MA6K${String(number).padStart(5, '0')}X`
-  expect(await ingestRows(bed, '530000', [legalPerson(key, `公司 ${number}`)])).toMatchObject({ sealed: 1 })
-  return key
+  return takeIn(number)
 }
 const reaches = async (key: string, readers = READERS): Promise<void> => {
   for (const code of readers)
     await eventually(
       `${key} at ${code}`,
-      () => supervise(bed, code, `/v1/entity/${key}`),
+      () => ask(bed, code, `/v1/entity/${key}`),
       one => one.status === 200,
       40_000,
     )
@@ -66,7 +53,7 @@ const reaches = async (key: string, readers = READERS): Promise<void> => {
 const receipted = (): Promise<unknown> =>
   eventually(
     'the receipt',
-    () => readLog(ledgerOf('530000'), LOG),
+    () => readLog(nodeDb('530000'), LOG),
     state => state?.receipt?.digest === state?.head?.digest,
     40_000,
   )
@@ -84,34 +71,15 @@ async function sees<T>(code: string, kind: string, about: string, act: () => Pro
   return result
 }
 
-const flipped = (bytes: Uint8Array): Uint8Array => {
-  const changed = Buffer.from(bytes)
-  changed[changed.length >> 1] = (changed[changed.length >> 1] ?? 0) ^ 1
-  return changed
-}
-const alteredBody = (entry: Entry): Entry => ({ ...entry, data: flipped(entry.data) })
-const raised = (token: string): string => {
-  const [head = '', claims = '', signature = ''] = token.split('.')
-  const value = JSON.parse(Buffer.from(claims, 'base64url').toString('utf8')) as { seq: number }
-  return `${head}.${Buffer.from(JSON.stringify({ ...value, seq: value.seq + 7 })).toString('base64url')}.${signature}`
-}
-const falsely = (head: LogHead): LogHead => ({ ...head, digest: digestOf(`not ${head.digest}`) })
-
-function underToken(token: string): Pick<Entry, 'token' | 'headers'> {
-  const set = headers()
-  set.set(HEADERS.envelope, token)
-  return { token, headers: set }
-}
-
 /** After every lie: no honest log is frozen anywhere, and everything sealed so far stands at every reader under its origin's digests. */
 afterEach(async () => {
   hub.tell({})
-  for (const code of MEMBERS) expect(await readForks(ledgerOf(code))).toEqual([])
-  const own = (await readLog(ledgerOf('530000'), LOG))?.head?.digest
+  for (const code of MEMBERS) expect(await readForks(nodeDb(code))).toEqual([])
+  const own = (await readLog(nodeDb('530000'), LOG))?.head?.digest
   for (const code of READERS)
     await eventually(
       `the whole log at ${code}`,
-      async () => (await readLog(ledgerOf(code), LOG))?.head?.digest,
+      async () => (await readLog(nodeDb(code), LOG))?.head?.digest,
       digest => digest === own,
       40_000,
     )
@@ -173,7 +141,7 @@ describe('a hub that lies on the road', () => {
     expect(await countAt('000000', 'tail-missing', ID)).toBe(other)
     const health = await eventually(
       'the health of 520000',
-      () => supervise(bed, '520000', '/health/ready'),
+      () => ask(bed, '520000', '/health/ready'),
       answer => answer.status === 503,
       40_000,
     )
@@ -203,9 +171,7 @@ describe('a hub that lies in its receipts', () => {
   it('by naming what was never sealed clears no outbox, and shows as a receipt refused', async () => {
     hub.tell({ receipts: head => [{ ...falsely(head), seq: head.seq + 3 }] })
     await sees('530000', 'receipt-refused', 'hub', async () => reaches(await seal()))
-    expect((await readLog(ledgerOf('530000'), LOG))?.receipt?.seq).toBe(
-      ((await readLog(ledgerOf('530000'), LOG))?.head?.seq ?? 0) - 1,
-    )
+    expect((await readLog(nodeDb('530000'), LOG))?.receipt?.seq).toBe(((await readLog(nodeDb('530000'), LOG))?.head?.seq ?? 0) - 1)
     hub.tell({})
     await receipted()
   })
@@ -217,7 +183,7 @@ describe('a hub that lies in its receipts', () => {
     for (const code of MEMBERS) {
       const [proof] = await eventually(
         `the conviction at ${code}`,
-        () => readConvictions(ledgerOf(code)),
+        () => readConvictions(nodeDb(code)),
         found => found.length > 0,
         40_000,
       )
@@ -283,7 +249,7 @@ describe("a hub that keeps one origin's heads from one reader", () => {
     await using other = await startTestbed(undefined, { interfere: withholdHeads('530000', '520000') })
     await ingestRows(other, '530000', [legalPerson('91530100MA6K00001X', '公司')])
     const at = async (code: string) => {
-      const { body } = await supervise(other, code, '/v1/logs')
+      const { body } = await ask(other, code, '/v1/logs')
       const row = (field(body, 'logs') as { origin: string; origin_state: string }[]).find(log => log.origin === '530000')
       const doubt = (field(body, 'doubts') as Doubt[]).find(({ kind }) => kind === 'head-withheld')
       return { state: row?.origin_state, about: doubt?.about, reason: doubt?.reason }

@@ -6,6 +6,7 @@
 import { AckPolicy, DeliverPolicy, RetentionPolicy, StorageType } from '@nats-io/jetstream'
 import { headers, type Msg, type MsgHdrs } from '@nats-io/transport-node'
 import { arrivalOf } from '../../runtime/ledger/message.ts'
+import { digestOf } from '../../schemas/digest.ts'
 import { tokenDigest } from '../../schemas/envelope.ts'
 import { formatLogId, type LogHead, type LogId } from '../../schemas/log.ts'
 import { sealReceipt } from '../../schemas/statements.ts'
@@ -45,6 +46,24 @@ export const HONEST: Lies = {
   receipts: head => [head],
   range: entries => entries,
   standing: tokens => tokens,
+}
+
+/** What lies are made of: an entry with another body, a token that claims to stand further on, a position with another digest. */
+export const alteredBody = (entry: Entry): Entry => {
+  const data = Buffer.from(entry.data)
+  data[data.length >> 1] = (data[data.length >> 1] ?? 0) ^ 1
+  return { ...entry, data }
+}
+export const raised = (token: string): string => {
+  const [head = '', claims = '', signature = ''] = token.split('.')
+  const value = JSON.parse(Buffer.from(claims, 'base64url').toString('utf8')) as { seq: number }
+  return `${head}.${Buffer.from(JSON.stringify({ ...value, seq: value.seq + 7 })).toString('base64url')}.${signature}`
+}
+export const falsely = (head: LogHead): LogHead => ({ ...head, digest: digestOf(`not ${head.digest}`) })
+export function underToken(token: string): Pick<Entry, 'token' | 'headers'> {
+  const set = headers()
+  set.set(HEADERS.envelope, token)
+  return { token, headers: set }
 }
 
 export type LyingHub = AsyncDisposable & {

@@ -1,6 +1,5 @@
 /** A broker with a hub's streams and members' accounts and nothing else: what the broker itself refuses shows without any program. */
-import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
-import { homedir, tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { JetStreamManager } from '@nats-io/jetstream'
 import { createEvents } from '../../hub/events.ts'
@@ -10,7 +9,6 @@ import { type Authority, foundAuthority } from '../../runtime/broker/authority.t
 import { type ClaimsKeeper, keepClaims } from '../../runtime/broker/claims.ts'
 import { type BrokerCredentials, passingCredentials } from '../../runtime/broker/credentials.ts'
 import { type BrokerServer, startBroker } from '../../runtime/broker/launcher.ts'
-import { resolveBroker } from '../../runtime/broker/resolver.ts'
 import { keepTlsFiles, type TlsFiles } from '../../runtime/broker/tls-files.ts'
 import { createDoubts } from '../../runtime/ledger/doubts.ts'
 import { createLogger } from '../../runtime/log.ts'
@@ -18,6 +16,7 @@ import { type Broker, connectBroker, readBrokerCa } from '../../runtime/nats.ts'
 import { parseMembership } from '../../schemas/membership.ts'
 import type { MemberPlan } from '../federation/members.ts'
 import { prepareSecrets } from '../federation/secrets.ts'
+import { brokerBinary, temporaryHome } from './servers.ts'
 
 const member = (code: string, kind: MemberPlan['kind'], alliances: readonly string[] = []): MemberPlan => ({
   code,
@@ -58,17 +57,13 @@ export type PermissionGround = AsyncDisposable & {
 
 export async function startPermissionGround(): Promise<PermissionGround> {
   await using undo = new AsyncDisposableStack()
-  const home = await mkdtemp(join(tmpdir(), 'hutong-permissions-'))
-  undo.defer(() => rm(home, { recursive: true, force: true }))
-  await chmod(home, 0o755)
+  const home = await temporaryHome(undo, 'permissions')
   const { fed, membershipFile } = await prepareSecrets(home, MEMBERS)
   const membership = await parseMembership(await readFile(membershipFile, 'utf8'))
   const authorityFile = join(home, 'authority.json')
   const authority = await foundAuthority(authorityFile, join(home, 'operator.seed'), fed)
   const tls = await keepTlsFiles(join(home, 'tls'), { fed, hosts: ['127.0.0.1'], now: new Date() })
-  const { path: binary } = await resolveBroker({
-    cacheDir: join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'hutong'),
-  })
+  const binary = await brokerBinary()
   const trust = { operatorToken: authority.operatorToken, system: await authority.system() }
   let starts = 0
   const start = (port?: number): Promise<BrokerServer> => {

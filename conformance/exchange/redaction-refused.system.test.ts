@@ -5,7 +5,8 @@ import { decodeBody } from '../../schemas/encoding.ts'
 import { openToken } from '../../schemas/opening.ts'
 import { redactBody, sealRedaction } from '../../schemas/redaction.ts'
 import { HEADERS, logSubject } from '../../schemas/subjects.ts'
-import { type Db, erasureGround, foundIn, headAt, LOG, ORIGIN } from './erasure-ground.ts'
+import { erasureGround, foundIn } from './erasure-ground.ts'
+import { type Db, headAt, LOG, ORIGIN } from './log-ground.ts'
 import { legalPerson } from './rows.ts'
 import { ask, eventually, ingestRows, startTestbed, type Testbed } from './testbed.ts'
 
@@ -21,14 +22,15 @@ afterAll(async () => {
 })
 
 describe('a redaction that is not right', () => {
-  const forge = async (key: string, seq: number, signer: string) => {
-    const state = await readLog(bed.hubDb, LOG)
-    const entry = await bed.hubDb
+  const entryAt = async (seq: number) =>
+    bed.hubDb
       .selectFrom('envelope')
       .selectAll()
-      .where('log_id', '=', state?.id ?? 0)
+      .where('log_id', '=', (await readLog(bed.hubDb, LOG))?.id ?? 0)
       .where('seq', '=', seq)
       .executeTakeFirstOrThrow()
+  const forge = async (key: string, seq: number, signer: string) => {
+    const entry = await entryAt(seq)
     const body = redactBody(await decodeBody(entry.body ?? Buffer.alloc(0), entry.encoding), new Set([key]), SALT)
     const { claims } = await openToken('envelope', entry.token, bed.membership, LOG)
     const token = await sealRedaction(
@@ -81,14 +83,7 @@ describe('a redaction that is not right', () => {
     const key = '91530100MA6K00005E'
     await ingestRows(bed, ORIGIN, [legalPerson(key, '再次送来甲')])
     await spread()
-    const state = await readLog(bed.hubDb, LOG)
-    const seq = state?.head?.seq ?? 0
-    const entry = await bed.hubDb
-      .selectFrom('envelope')
-      .selectAll()
-      .where('log_id', '=', state?.id ?? 0)
-      .where('seq', '=', seq)
-      .executeTakeFirstOrThrow()
+    const entry = await entryAt((await headAt(bed.hubDb))?.seq ?? 0)
     await ingestRows(bed, ORIGIN, [legalPerson(key, '再次送来甲', '3')])
     await spread()
     await redact(key)

@@ -16,7 +16,8 @@ import { readBundle } from '../../schemas/bundle.ts'
 import { formatPosition } from '../../schemas/log.ts'
 import { openBytes, openRecords, openToken } from '../../schemas/opening.ts'
 import { takesEffect } from '../../schemas/replica-rule.ts'
-import { type Db, erasureGround, foundIn, headAt, LOG, MEMBERS, ORIGIN } from './erasure-ground.ts'
+import { erasureGround, foundIn } from './erasure-ground.ts'
+import { type Db, headAt, LOG, MEMBERS, ORIGIN } from './log-ground.ts'
 import { operatorHome } from './operator-home.ts'
 import { legalPerson } from './rows.ts'
 import { ask, eventually, field, ingestRows, operator, startTestbed, type Testbed } from './testbed.ts'
@@ -186,7 +187,7 @@ describe('erasure by redaction', () => {
     await redact(key)
     await nowhere('部分导出甲', [['hub', bed.hubDb]])
     const path = join(operator.path, 'part')
-    const args = ['bundle', 'export', '--from', 'hub', '--log', '530000/entity/all', '--epoch', '1', '--out', path]
+    const args = ['bundle', 'export', '--at', 'hub', '--log', '530000/entity/all', '--epoch', '1', '--out', path]
     expect(await operator.run(...args, '--from-seq', String(from))).toMatchObject({ code: 0 })
     const whole = await readFile(path)
     await truncate(path, whole.length - 10)

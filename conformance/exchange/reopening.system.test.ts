@@ -2,45 +2,23 @@
  * A node that lost the last entries of its log. What anybody still has comes back by itself; what nobody delivers waits for an operator,
  * who declares it lost; what turns up later with somebody is kept there and counts no more. Everybody ends in the same state.
  */
-import { type Kysely, sql } from 'kysely'
+import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { verifyReplica } from '../../node/replica/verification.ts'
 import { readForks } from '../../runtime/ledger/forks.ts'
 import { readLog } from '../../runtime/ledger/ledger.ts'
 import { LOST } from '../../runtime/ledger/losses.ts'
-import type { LedgerTables } from '../../runtime/ledger/tables.ts'
-import { verifyLedger } from '../../runtime/ledger/verification.ts'
 import type { JsonValue } from '../../schemas/record.ts'
-import { legalPerson } from './rows.ts'
-import { type Answer, ask, eventually, field, ingestRows, startTestbed, type Testbed } from './testbed.ts'
-
-const LOG = { origin: '530000', dataset: 'entity', audience: 'all' }
+import { type Db, headAt, LOG, logGround, numberedKey, ORIGIN } from './log-ground.ts'
+import { type Answer, ask, eventually, field, startTestbed, type Testbed } from './testbed.ts'
 
 let bed: Testbed
+const { nodeDb, holders, spread, takeIn, findings } = logGround(() => bed)
 beforeAll(async () => {
   bed = await startTestbed()
 })
 afterAll(async () => {
   await bed?.[Symbol.asyncDispose]()
 })
-
-type Db = Kysely<LedgerTables>
-const ledgerOf = (code: string): Db => bed.nodeDb(code).$pickTables<keyof LedgerTables>()
-const headOf = async (db: Db) => (await readLog(db, LOG))?.head ?? null
-const code = (n: number): string => `91530100MA6K0${String(n).padStart(4, '0')}X`
-const takeIn = async (n: number, name = `公司 ${n}`): Promise<void> => {
-  expect(await ingestRows(bed, '530000', [legalPerson(code(n), name)])).toMatchObject({ sealed: 1 })
-}
-const spread = async (among: readonly Db[]): Promise<void> => {
-  const head = await headOf(ledgerOf('530000'))
-  for (const db of among)
-    await eventually(
-      'the log everywhere',
-      () => headOf(db),
-      one => one?.digest === head?.digest,
-    )
-}
-const everyone = (): Db[] => [bed.hubDb, ledgerOf('520000'), ledgerOf('000000')]
 
 /** A backup of what a node holds of the log's state, as of now. */
 async function backUp(db: Db): Promise<void> {
@@ -75,14 +53,7 @@ async function heardOf(db: Db): Promise<number> {
 }
 const forgetHeads = (db: Db): Promise<unknown> => db.deleteFrom('announced').where('origin', '=', LOG.origin).execute()
 
-async function reopen(body: object): Promise<Answer> {
-  const response = await fetch(`${bed.node('530000').url}/v1/ledger/reopening`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${await bed.token('530000')}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ dataset: 'entity', ...body }),
-  })
-  return { status: response.status, body: (await response.json()) as JsonValue }
-}
+const reopen = (body: object): Promise<Answer> => ask(bed, ORIGIN, '/v1/ledger/reopening', { dataset: 'entity', ...body })
 const stateOf = async (db: Db): Promise<string> => {
   const { rows } = await sql<{ state: string }>`
     SELECT string_agg(concat_ws(' ', r.key, r.ver, r.op, r.epoch, r.seq, r.body), E'\n' ORDER BY r.key) AS state
@@ -91,40 +62,34 @@ const stateOf = async (db: Db): Promise<string> => {
 }
 
 const sameEverywhere = async (): Promise<void> => {
-  const state = await stateOf(ledgerOf('530000'))
+  const state = await stateOf(nodeDb('530000'))
   for (const holder of ['520000', '000000'])
     await eventually(
       `the state at ${holder}`,
-      () => stateOf(ledgerOf(holder)),
+      () => stateOf(nodeDb(holder)),
       one => one === state,
     )
-  for (const db of everyone()) expect(await readForks(db)).toEqual([])
-}
-async function findings(holder: string): Promise<unknown[]> {
-  const found: unknown[] = []
-  const options = { db: ledgerOf(holder), membership: () => bed.membership, own: holder, derived: verifyReplica }
-  for await (const one of verifyLedger(options)) if (one.kind === 'finding') found.push(one)
-  return found
+  for (const [, db] of holders('hub', '520000', '000000')) expect(await readForks(db)).toEqual([])
 }
 const version = (one: Answer): number => Number(field(one.body, 'items', 0, 'ver'))
 
-describe('the last entries of a log that nobody has any more', () => {
+describe('the last entries of a log that nobody holds now', () => {
   it('are waited for, shown to the operator, and declared lost at the order; then the log goes on, and outranks them', async () => {
     for (let n = 1; n <= 2; n += 1) await takeIn(n)
-    await spread(everyone())
-    for (const holder of ['530000', '520000', '000000']) await backUp(ledgerOf(holder))
+    await spread()
+    for (const holder of ['530000', '520000', '000000']) await backUp(nodeDb(holder))
     for (let n = 3; n <= 4; n += 1) await takeIn(n)
-    await spread(everyone())
+    await spread()
     await eventually(
       'the head at 520000',
-      () => heardOf(ledgerOf('520000')),
+      () => heardOf(nodeDb('520000')),
       seq => seq === 4,
     )
     for (const holder of ['530000', '520000', '000000']) await bed.stopNode(holder)
     await bed.stopHub()
     // One head that 520000 heard is all that is left of 1.3 and 1.4.
-    for (const db of [bed.hubDb, ledgerOf('530000'), ledgerOf('000000')]) await forgetHeads(db)
-    for (const db of [bed.hubDb, ...['530000', '520000', '000000'].map(ledgerOf)]) await setBack(db, 1, 2, db !== bed.hubDb)
+    for (const db of [bed.hubDb, nodeDb('530000'), nodeDb('000000')]) await forgetHeads(db)
+    for (const db of [bed.hubDb, ...['530000', '520000', '000000'].map(nodeDb)]) await setBack(db, 1, 2, db !== bed.hubDb)
     await bed.startHub()
     for (const holder of ['520000', '000000', '530000']) await bed.startNode(holder)
     const shown = await reopen({})
@@ -142,11 +107,11 @@ describe('the last entries of a log that nobody has any more', () => {
     })
     const ready = await ask(bed, '530000', '/health/ready')
     expect(ready.status).toBe(503)
-    expect(JSON.stringify(ready.body)).toContain('hutong ledger reopen 530000 entity')
+    expect(JSON.stringify(ready.body)).toContain('hutong ledger reopen entity --at 530000')
     expect(await reopen({ confirm: true })).toMatchObject({ status: 200, body: { opened: { epoch: 2, seq: 0 } } })
     await takeIn(4, '重报')
-    expect(version(await ask(bed, '530000', `/v1/entity/${code(4)}`))).toBeGreaterThan(512)
-    await spread(everyone())
+    expect(version(await ask(bed, '530000', `/v1/entity/${numberedKey(4)}`))).toBeGreaterThan(512)
+    await spread()
     await sameEverywhere()
     expect(await findings('520000')).toEqual([])
   })
@@ -158,15 +123,15 @@ describe('the last entries of a log that nobody has any more', () => {
 
 describe('the last entries of a log that one neighbour alone has, who cannot be asked', () => {
   it('are declared lost only by naming it; when it comes back it keeps them, and they count no more', async () => {
-    await spread(everyone())
-    for (const holder of ['530000', '000000']) await backUp(ledgerOf(holder))
+    await spread()
+    for (const holder of ['530000', '000000']) await backUp(nodeDb(holder))
     await takeIn(5)
     await takeIn(1, '后改')
-    await spread(everyone())
+    await spread()
     await bed.stopNode('520000')
     for (const holder of ['530000', '000000']) await bed.stopNode(holder)
     await bed.stopHub()
-    for (const db of [bed.hubDb, ledgerOf('530000'), ledgerOf('000000')]) {
+    for (const db of [bed.hubDb, nodeDb('530000'), nodeDb('000000')]) {
       await forgetHeads(db)
       await setBack(db, 2, 1, db !== bed.hubDb)
     }
@@ -180,13 +145,13 @@ describe('the last entries of a log that one neighbour alone has, who cannot be 
       body: { opened: { epoch: 3, seq: 0 } },
     })
     await takeIn(6)
-    await spread([bed.hubDb, ledgerOf('000000')])
+    await spread(holders('hub', '000000'))
     await bed.startNode('520000')
-    await spread(everyone())
+    await spread()
     await sameEverywhere()
-    expect((await ask(bed, '520000', `/v1/entity/${code(5)}`)).status).toBe(404)
-    expect(field((await ask(bed, '520000', `/v1/entity/${code(1)}`)).body, 'items', 0, 'body', 'name')).toBe('公司 1')
-    const kept = await ledgerOf('520000').selectFrom('envelope').select(['epoch', 'seq']).where('refusal', '=', LOST).execute()
+    expect((await ask(bed, '520000', `/v1/entity/${numberedKey(5)}`)).status).toBe(404)
+    expect(field((await ask(bed, '520000', `/v1/entity/${numberedKey(1)}`)).body, 'items', 0, 'body', 'name')).toBe('公司 1')
+    const kept = await nodeDb('520000').selectFrom('envelope').select(['epoch', 'seq']).where('refusal', '=', LOST).execute()
     expect(kept).toEqual([
       { epoch: 2, seq: 2 },
       { epoch: 2, seq: 3 },
@@ -197,25 +162,25 @@ describe('the last entries of a log that one neighbour alone has, who cannot be 
       body: { lost: null, found: [{ holder: '520000', at: { epoch: 2, seq: 3 } }] },
     })
     await takeIn(5, '再报')
-    await spread(everyone())
+    await spread()
     await sameEverywhere()
   })
 })
 
 describe('a holder that began the log with a snapshot and has entries that were declared lost', () => {
   it('loads the log anew, because its ledger cannot say what they replaced, and ends where all others are', async () => {
-    for (const holder of ['530000', '520000']) await backUp(ledgerOf(holder))
-    const before = await headOf(ledgerOf('530000'))
+    for (const holder of ['530000', '520000']) await backUp(nodeDb(holder))
+    const before = await headAt(nodeDb('530000'))
     if (before === null) throw new Error('no head')
     await takeIn(1, '又改')
-    await spread(everyone())
+    await spread()
     for (const holder of ['000000', '520000', '530000']) await bed.stopNode(holder)
     await bed.stopHub()
-    for (const db of [bed.hubDb, ledgerOf('530000'), ledgerOf('520000')]) {
+    for (const db of [bed.hubDb, nodeDb('530000'), nodeDb('520000')]) {
       await forgetHeads(db)
       await setBack(db, before.epoch, before.seq, db !== bed.hubDb)
     }
-    const late = ledgerOf('000000')
+    const late = nodeDb('000000')
     const past = sql<boolean>`(envelope.epoch, envelope.seq) <= (${before.epoch}::int, ${before.seq}::bigint)`
     const { id } = await late.selectFrom('log').select('id').where('origin', '=', LOG.origin).executeTakeFirstOrThrow()
     await late.deleteFrom('envelope').where('log_id', '=', id).where(past).execute()
@@ -226,7 +191,7 @@ describe('a holder that began the log with a snapshot and has entries that were 
     expect(await reopen({ confirm: true, without: ['000000'] })).toMatchObject({ status: 200 })
     await takeIn(8)
     await bed.startNode('000000')
-    await spread(everyone())
+    await spread()
     await sameEverywhere()
     expect(await findings('000000')).toEqual([])
   })
@@ -234,14 +199,14 @@ describe('a holder that began the log with a snapshot and has entries that were 
 
 describe('a hub whose receipt says that it holds what it does not deliver', () => {
   it('keeps it from being declared lost, until the operator goes on without the hub by name', async () => {
-    for (const holder of ['530000', '520000', '000000']) await backUp(ledgerOf(holder))
-    const before = await headOf(ledgerOf('530000'))
+    for (const holder of ['530000', '520000', '000000']) await backUp(nodeDb(holder))
+    const before = await headAt(nodeDb('530000'))
     if (before === null) throw new Error('no head')
     await takeIn(9)
-    await spread(everyone())
+    await spread()
     for (const holder of ['000000', '520000', '530000']) await bed.stopNode(holder)
     await bed.stopHub()
-    for (const holder of ['530000', '520000', '000000']) await setBack(ledgerOf(holder), before.epoch, before.seq, true)
+    for (const holder of ['530000', '520000', '000000']) await setBack(nodeDb(holder), before.epoch, before.seq, true)
     // The hub's log says where it stood; the entry itself is gone.
     const { id } = await bed.hubDb.selectFrom('log').select('id').where('origin', '=', LOG.origin).executeTakeFirstOrThrow()
     const past = sql<boolean>`(envelope.epoch, envelope.seq) > (${before.epoch}::int, ${before.seq}::bigint)`
@@ -253,24 +218,24 @@ describe('a hub whose receipt says that it holds what it does not deliver', () =
     expect(JSON.stringify(refused.body)).toContain('receipt')
     expect(await reopen({ confirm: true, without: ['hub'] })).toMatchObject({ status: 200 })
     await takeIn(10)
-    await spread(everyone())
+    await spread()
     await sameEverywhere()
   })
 })
 
 describe('a database that is set back under a living node', () => {
   it('is not sealed into; started again, the node takes its log back', async () => {
-    for (const holder of ['530000']) await backUp(ledgerOf(holder))
-    const before = await headOf(ledgerOf('530000'))
+    for (const holder of ['530000']) await backUp(nodeDb(holder))
+    const before = await headAt(nodeDb('530000'))
     if (before === null) throw new Error('no head')
     await takeIn(11)
-    await spread(everyone())
-    await setBack(ledgerOf('530000'), before.epoch, before.seq, true)
+    await spread()
+    await setBack(nodeDb('530000'), before.epoch, before.seq, true)
     await expect(takeIn(12)).rejects.toThrow(/SEALING_WAITS/)
     await bed.stopNode('530000')
     await bed.startNode('530000')
     await takeIn(12)
-    await spread(everyone())
+    await spread()
     await sameEverywhere()
   })
 })

@@ -1,14 +1,13 @@
-import { type Kysely, sql } from 'kysely'
+import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readForks } from '../../runtime/ledger/forks.ts'
 import { readLog } from '../../runtime/ledger/ledger.ts'
-import type { LedgerTables } from '../../runtime/ledger/tables.ts'
-import { legalPerson } from './rows.ts'
-import { ask, eventually, field, ingestRows, startTestbed, type Testbed } from './testbed.ts'
-
-const LOG = { origin: '530000', dataset: 'entity', audience: 'all' }
+import { type Db, headAt, LOG, logGround, numberedKey } from './log-ground.ts'
+import { ask, eventually, field, startTestbed, type Testbed } from './testbed.ts'
 
 let bed: Testbed
+const { nodeDb, holders, spread: spreadAmong, takeIn } = logGround(() => bed)
+const spread = (): Promise<void> => spreadAmong(holders('hub', '520000'))
 beforeAll(async () => {
   bed = await startTestbed()
 })
@@ -16,24 +15,8 @@ afterAll(async () => {
   await bed?.[Symbol.asyncDispose]()
 })
 
-const ledgerOf = (code: string): Kysely<LedgerTables> => bed.nodeDb(code).$pickTables<keyof LedgerTables>()
-const headOf = async (db: Kysely<LedgerTables>) => (await readLog(db, LOG))?.head ?? null
-const code = (n: number): string => `91530100MA6K0${String(n).padStart(4, '0')}X`
-const takeIn = async (n: number): Promise<void> => {
-  expect(await ingestRows(bed, '530000', [legalPerson(code(n), `公司 ${n}`)])).toMatchObject({ sealed: 1 })
-}
-const spread = async (): Promise<void> => {
-  const head = await headOf(ledgerOf('530000'))
-  for (const db of [bed.hubDb, ledgerOf('520000')])
-    await eventually(
-      'the log everywhere',
-      () => headOf(db),
-      one => one?.digest === head?.digest,
-    )
-}
-
 /** Sets a database back to where its log stood at `seq`, as restoring a backup of that moment does. */
-async function setBack(db: Kysely<LedgerTables>, seq: number, replica: boolean): Promise<void> {
+async function setBack(db: Db, seq: number, replica: boolean): Promise<void> {
   const state = await readLog(db, LOG)
   if (state === null) throw new Error('no such log')
   if (replica) await sql`DELETE FROM replica_entity WHERE log_id = ${state.id} AND seq > ${seq}`.execute(db)
@@ -47,16 +30,16 @@ describe('a node that was restored from an old backup', () => {
   it('takes its own log back from the hub before it seals, and signs no second history', async () => {
     for (let n = 1; n <= 5; n += 1) await takeIn(n)
     await spread()
-    const before = await headOf(ledgerOf('520000'))
+    const before = await headAt(nodeDb('520000'))
     await bed.stopNode('530000')
-    await setBack(ledgerOf('530000'), 2, true)
+    await setBack(nodeDb('530000'), 2, true)
     await bed.startNode('530000')
     await takeIn(6)
-    const head = await headOf(ledgerOf('530000'))
+    const head = await headAt(nodeDb('530000'))
     expect(head?.seq).toBe((before?.seq ?? 0) + 1)
-    expect((await ask(bed, '530000', `/v1/entity/${code(4)}`)).status).toBe(200)
+    expect((await ask(bed, '530000', `/v1/entity/${numberedKey(4)}`)).status).toBe(200)
     await spread()
-    for (const db of [bed.hubDb, ledgerOf('520000')]) expect(await readForks(db)).toEqual([])
+    for (const db of [bed.hubDb, nodeDb('520000')]) expect(await readForks(db)).toEqual([])
   })
 
   it('takes it back from a neighbour when the hub is away', async () => {
@@ -64,13 +47,13 @@ describe('a node that was restored from an old backup', () => {
     await spread()
     await bed.stopNode('530000')
     await bed.stopHub()
-    await setBack(ledgerOf('530000'), 3, true)
+    await setBack(nodeDb('530000'), 3, true)
     await bed.startNode('530000')
     await takeIn(8)
-    expect(field((await ask(bed, '530000', `/v1/entity/${code(8)}`)).body, 'items', 0, 'position', 'seq')).toBe(8)
+    expect(field((await ask(bed, '530000', `/v1/entity/${numberedKey(8)}`)).body, 'items', 0, 'position', 'seq')).toBe(8)
     await bed.startHub()
     await spread()
-    for (const db of [bed.hubDb, ledgerOf('520000')]) expect(await readForks(db)).toEqual([])
+    for (const db of [bed.hubDb, nodeDb('520000')]) expect(await readForks(db)).toEqual([])
   })
 })
 
@@ -87,7 +70,7 @@ describe('a hub that was restored from an old backup', () => {
     await bed.startHub()
     await eventually(
       'the log at the hub',
-      () => headOf(bed.hubDb),
+      () => headAt(bed.hubDb),
       one => one?.seq === 8,
       30_000,
     )

@@ -1,34 +1,24 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
-import { type Kysely, sql } from 'kysely'
+import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readReplicaState } from '../../node/replica/snapshot-state.ts'
-import { verifyReplica } from '../../node/replica/verification.ts'
 import { readLog } from '../../runtime/ledger/ledger.ts'
 import { readLedgerState } from '../../runtime/ledger/ledger-state.ts'
 import { computeRoot, readStateRoots } from '../../runtime/ledger/root-judge.ts'
-import { keptSnapshots, readChunks } from '../../runtime/ledger/snapshots.ts'
-import type { LedgerTables } from '../../runtime/ledger/tables.ts'
-import { verifyLedger } from '../../runtime/ledger/verification.ts'
-import { decodeBody } from '../../schemas/encoding.ts'
-import { LIMITS } from '../../schemas/limits.ts'
-import type { LogId } from '../../schemas/log.ts'
-import type { JsonValue } from '../../schemas/record.ts'
 import { formatInstant, normalInstant, parseEpochSeconds } from '../../schemas/snapshot.ts'
 import { sealHead } from '../../schemas/statements.ts'
-import { headSubject, streamName } from '../../schemas/subjects.ts'
+import { headSubject } from '../../schemas/subjects.ts'
+import { type Db, headAt, LOG, ORIGIN } from './log-ground.ts'
 import { legalPerson } from './rows.ts'
+import { chunksAt, kept, keyOf, snapshotGround } from './snapshot-ground.ts'
 import { ask, eventually, field, ingestRows, startTestbed, type Testbed } from './testbed.ts'
 
-const ORIGIN = '530000'
 const NEWCOMER = '520000'
-const LOG: LogId = { origin: ORIGIN, dataset: 'entity', audience: 'all' }
 const ROWS = 12_000
-const NODE = fileURLToPath(new URL('../../node/main.ts', import.meta.url))
 
 let bed: Testbed
+const { nodeDb, caughtUp, replicaAt, empty, wipeStreams, redact, startProcess, findings } = snapshotGround(() => bed)
 beforeAll(async () => {
   bed = await startTestbed(undefined, { nodeSettings: { HUTONG_NODE_SNAPSHOT_ENTRIES: '8' } })
   // Sealing begins once every member has answered; after that one may go.
@@ -38,93 +28,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await bed?.[Symbol.asyncDispose]()
 })
-
-type Db = Kysely<LedgerTables>
-const nodeDb = (code: string): Db => bed.nodeDb(code).$pickTables<keyof LedgerTables>()
-const headAt = async (db: Db) => (await readLog(db, LOG))?.head ?? null
-const keyOf = (number: number): string => `91530100${String(number).padStart(9, '0')}A`
-
-async function caughtUp(db: Db, withinMs = 60_000): Promise<void> {
-  const head = await headAt(nodeDb(ORIGIN))
-  await eventually(
-    'the log',
-    () => headAt(db),
-    at => at?.digest === head?.digest,
-    withinMs,
-  )
-}
-
-type Row = { key: string; ver: number; op: string; body: JsonValue; at: Date; epoch: number; seq: number; item: number }
-async function replicaAt(code: string): Promise<Row[]> {
-  const { rows } = await sql<Row>`
-    SELECT key, ver, op, why, platform, at, body, r.epoch, r.seq, item FROM replica_entity r JOIN log ON log.id = r.log_id
-    WHERE origin = ${ORIGIN} ORDER BY key`.execute(nodeDb(code))
-  return rows
-}
-
-/** Makes a node one that has never held anything of others. */
-async function empty(code: string): Promise<void> {
-  const db = nodeDb(code)
-  const { rows } = await sql<{ name: string }>`
-    SELECT table_name AS name FROM information_schema.tables
-    WHERE table_schema = 'public' AND (table_name LIKE 'replica_%' OR table_name IN ('log', 'announced', 'quarantine', 'redaction'))`.execute(
-    db,
-  )
-  await sql`TRUNCATE ${sql.join(rows.map(({ name }) => sql.table(name)))} CASCADE`.execute(db)
-}
-
-const wipeStreams = async (): Promise<void> => {
-  const manager = await (await bed.connectAs('hub')).manager()
-  await manager.streams.delete(streamName(ORIGIN))
-  await eventually(
-    'the stream, made anew',
-    async () => (await manager.streams.info(streamName(ORIGIN)).catch((): null => null))?.state.messages ?? null,
-    count => count === 0,
-    60_000,
-  )
-}
-
-const kept = async (db: Db) => {
-  const state = await readLog(db, LOG)
-  return state === null ? [] : await keptSnapshots(db, state.id)
-}
-
-/** Every record that stands in the chunks of the newest snapshot here, as text. */
-async function chunksAt(db: Db): Promise<string> {
-  const [newest] = await kept(db)
-  const chunks = newest === undefined ? [] : await readChunks(db, newest.id, 0, 1000)
-  const texts = await Promise.all(chunks.map(one => decodeBody(one.bytes, one.encoding, LIMITS.snapshotChunkBytes)))
-  return texts.map(text => Buffer.from(text).toString('utf8')).join('')
-}
-
-async function redact(key: string): Promise<number> {
-  const answer = await fetch(`${bed.node(ORIGIN).url}/v1/redactions`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${await bed.token(ORIGIN)}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ dataset: 'entity', key, why: 'ordered' }),
-  })
-  return answer.status
-}
-
-async function startProcess(code: string): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [NODE], {
-    env: {
-      PATH: process.env.PATH,
-      ...bed.nodeEnvironment(code),
-      HUTONG_NODE_LOG_LEVEL: process.env.TEST_LOG === undefined ? 'silent' : 'info',
-    },
-    stdio: ['pipe', 'inherit', 'inherit'],
-  })
-  await once(child, 'spawn')
-  return child
-}
-
-const findings = async (code: string): Promise<unknown[]> => {
-  const found: unknown[] = []
-  const options = { db: nodeDb(code), membership: () => bed.membership, own: code, derived: verifyReplica }
-  for await (const one of verifyLedger(options)) if (one.kind === 'finding') found.push(one)
-  return found
-}
 
 describe('the normal form of a time', () => {
   it('is what PostgreSQL keeps of it, whatever its offset and its fraction', async () => {
@@ -190,8 +93,8 @@ describe('a snapshot', () => {
       legalPerson(keyOf(4), '法人 4', '3'),
       legalPerson(keyOf(ROWS), '新'),
     ])
-    await caughtUp(nodeDb('000000'))
-    await caughtUp(bed.hubDb)
+    await caughtUp('000000')
+    await caughtUp('hub')
     const state = await readLog(nodeDb('000000'), LOG)
     const hub = await readLog(bed.hubDb, LOG)
     if (state === null || hub === null) throw new Error('expected the log')
@@ -208,7 +111,7 @@ describe('a snapshot', () => {
   it('loses what is erased, at origin and hub, and its root stays as it was', async () => {
     const [before] = await kept(nodeDb(ORIGIN))
     expect(await chunksAt(bed.hubDb)).toContain('"法人 3"')
-    expect(await redact(keyOf(3))).toBe(200)
+    expect((await redact(keyOf(3))).status).toBe(200)
     expect(await chunksAt(nodeDb(ORIGIN))).not.toContain('"法人 3"')
     await eventually(
       'erased at the hub',
@@ -230,7 +133,7 @@ describe('a snapshot', () => {
   })
 
   it('brings a newcomer up without its origin and without a stream, though it is killed in the middle', async () => {
-    await caughtUp(bed.hubDb)
+    await caughtUp('hub')
     const expected = await replicaAt(ORIGIN)
     await bed.stopNode(ORIGIN)
     await wipeStreams()
@@ -262,7 +165,7 @@ describe('a snapshot', () => {
     expect(await groups()).toBe(5)
     await sql`DROP TRIGGER slow ON bootstrap_group`.execute(db)
     await bed.startNode(NEWCOMER)
-    await caughtUp(db)
+    await caughtUp(NEWCOMER)
     const state = await readLog(db, LOG)
     const [newest] = await kept(bed.hubDb)
     expect(state?.base).toMatchObject(newest?.at ?? {})
@@ -277,8 +180,8 @@ describe('a snapshot', () => {
   it('goes on live at the newcomer while writes continue, and its erasures are complete', async () => {
     await bed.startNode(ORIGIN)
     for (let turn = 0; turn < 5; turn += 1) await ingestRows(bed, ORIGIN, [legalPerson(keyOf(10 + turn), `改名 ${turn}`)])
-    expect(await redact(keyOf(10))).toBe(200)
-    await caughtUp(nodeDb(NEWCOMER))
+    expect((await redact(keyOf(10))).status).toBe(200)
+    await caughtUp(NEWCOMER)
     expect(await replicaAt(NEWCOMER)).toEqual(await replicaAt(ORIGIN))
     const erased = async (db: Db) =>
       (await sql<{ n: number }>`SELECT coalesce(sum(erased), 0)::int AS n FROM redaction WHERE newest`.execute(db)).rows[0]?.n
@@ -294,7 +197,7 @@ describe('a snapshot', () => {
 
 describe('a piece that is not what the root names', () => {
   it('is refused by a newcomer, which takes it from the next holder', async () => {
-    await caughtUp(bed.hubDb)
+    await caughtUp('hub')
     await bed.stopNode(NEWCOMER)
     const [newest] = await kept(bed.hubDb)
     const other = bed.hubDb
@@ -311,7 +214,7 @@ describe('a piece that is not what the root names', () => {
     expect(numUpdatedRows).toBe(1n)
     await empty(NEWCOMER)
     await bed.startNode(NEWCOMER)
-    await caughtUp(nodeDb(NEWCOMER))
+    await caughtUp(NEWCOMER)
     expect((await readLog(nodeDb(NEWCOMER), LOG))?.base).not.toBeNull()
     expect(await replicaAt(NEWCOMER)).toEqual(await replicaAt(ORIGIN))
   })
@@ -319,8 +222,8 @@ describe('a piece that is not what the root names', () => {
 
 describe('a false root, signed with the key of its origin', () => {
   it('is refused by every live holder with its evidence, and by a newcomer, and freezes nothing', async () => {
-    await caughtUp(bed.hubDb)
-    await caughtUp(nodeDb('000000'))
+    await caughtUp('hub')
+    await caughtUp('000000')
     const expected = await replicaAt(ORIGIN)
     const state = await readLog(nodeDb(ORIGIN), LOG)
     if (state?.head == null) throw new Error('expected the log')
@@ -362,7 +265,7 @@ describe('a false root, signed with the key of its origin', () => {
 
     await empty(NEWCOMER)
     await bed.startNode(NEWCOMER)
-    await caughtUp(nodeDb(NEWCOMER))
+    await caughtUp(NEWCOMER)
     const there = await readLog(nodeDb(NEWCOMER), LOG)
     expect(there).toMatchObject({ base: null, frozen: false })
     expect(await replicaAt(NEWCOMER)).toEqual(expected)

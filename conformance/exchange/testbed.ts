@@ -2,8 +2,7 @@
  * A real PostgreSQL, a real broker, hub and nodes in this process: for tests that look inside or interfere. Each testbed is its own
  * federation in a temporary folder and ends with everything it started.
  */
-import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
-import { homedir, tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Kysely } from 'kysely'
 import { readConfig as readHubConfig } from '../../hub/config.ts'
@@ -12,25 +11,21 @@ import { readConfig as readNodeConfig } from '../../node/config.ts'
 import { type ExchangeNode, startNode } from '../../node/exchange-node.ts'
 import type { NodeTables } from '../../node/tables.ts'
 import { readBrokerCredentials } from '../../runtime/broker/credentials.ts'
-import { resolveBroker } from '../../runtime/broker/resolver.ts'
 import type { Environment } from '../../runtime/environment.ts'
 import { type ClientFile, readClientFile, requestToken } from '../../runtime/http/access/client.ts'
 import { readKeyFile, signerOf } from '../../runtime/keys/key-file.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
-import { createLogger } from '../../runtime/log.ts'
 import { type Broker, connectBroker, readBrokerCa } from '../../runtime/nats.ts'
-import { openDatabase } from '../../runtime/postgres/database.ts'
-import { startPostgres } from '../../runtime/postgres/server.ts'
 import type { RoleName } from '../../schemas/access/roles.ts'
 import { type Membership, parseMembership } from '../../schemas/membership.ts'
 import type { JsonValue } from '../../schemas/record.ts'
 import type { Signer } from '../../schemas/tokens.ts'
 import { type FederationTrust, prepareTrust } from '../federation/broker-trust.ts'
 import { type Clients, prepareClients } from '../federation/clients.ts'
-import { databaseName, givenServer } from '../federation/databases.ts'
 import type { MemberPlan } from '../federation/members.ts'
 import { prepareSecrets, type Secrets } from '../federation/secrets.ts'
 import { type Brokers, startBrokers } from './brokers.ts'
+import { brokerBinary, startDatabases, temporaryHome, testLogger } from './servers.ts'
 
 export const PLANS: readonly MemberPlan[] = [
   { code: '530000', kind: 'province', zh: '云南', en: 'Yunnan', writes: ['entity', 'trade', 'credit', 'trust'] },
@@ -79,26 +74,14 @@ export async function startTestbed(
   { identityProviderFile, nodeSettings = {}, interfere = async () => {} }: TestbedOptions = {},
 ): Promise<Testbed> {
   await using undo = new AsyncDisposableStack()
-  const home = await mkdtemp(join(tmpdir(), 'hutong-testbed-'))
-  undo.defer(() => rm(home, { recursive: true, force: true }))
-  // Started by root, PostgreSQL runs as nobody and must be able to walk in.
-  await chmod(home, 0o755)
+  const home = await temporaryHome(undo, 'testbed')
   const secrets = await prepareSecrets(home, PLANS)
   const programs = ['hub', ...PLANS.map(plan => plan.code)]
-  const given = process.env.DATABASE_URL
-  const postgres = given === undefined ? undo.use(await startPostgres({ dataDir: join(home, 'postgres') })) : givenServer(given)
-  const urls = new Map<string, string>()
-  for (const name of programs) {
-    const database = databaseName(secrets.fed, name)
-    urls.set(name, await postgres.createDatabase(database, database, await secrets.password(`database-${name}`)))
-  }
-  const { path: binary } = await resolveBroker({
-    cacheDir: join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'hutong'),
-  })
+  const databases = await startDatabases(undo, { home, fed: secrets.fed, programs })
   const trust = await prepareTrust(home, secrets)
   await interfere(secrets, trust)
-  const server = undo.use(await startBrokers(brokerCount, { binary, home, trust }))
-  const logger = createLogger({ program: 'test', level: process.env.TEST_LOG === undefined ? 'silent' : 'debug' })
+  const server = undo.use(await startBrokers(brokerCount, { binary: await brokerBinary(), home, trust }))
+  const logger = testLogger()
   const signal = new AbortController().signal
   const clients = new Map<string, Clients>()
   for (const name of programs) clients.set(name, await prepareClients(join(home, 'secrets'), secrets.fed, name))
@@ -106,7 +89,7 @@ export async function startTestbed(
     readClientFile(clients.get(program)?.clientFile(role) ?? '')
   const common = (prefix: string, program: string) => ({
     NATS_URL: server.url,
-    DATABASE_URL: urls.get(program),
+    DATABASE_URL: databases.url(program),
     [`${prefix}MEMBERSHIP_FILE`]: secrets.membershipFile,
     [`${prefix}KEY_FILE`]: secrets.keyFile(program),
     [`${prefix}BROKER_CREDENTIALS_FILE`]: secrets.brokerCredentialsFile(program),
@@ -146,17 +129,6 @@ export async function startTestbed(
     for (const node of nodes.values()) await node[Symbol.asyncDispose]()
   })
   for (const { code } of PLANS) nodes.set(code, await startOneNode(code))
-  const databases = new Map(
-    programs.map(name => [
-      name,
-      undo.use(openDatabase<NodeTables>(urls.get(name) ?? '', { applicationName: 'test', poolSize: 3 })),
-    ]),
-  )
-  const databaseOf = (name: string): Kysely<NodeTables> => {
-    const database = databases.get(name)
-    if (database === undefined) throw new Error(`no database of ${name}`)
-    return database.kysely
-  }
   const connections = undo.use(new AsyncDisposableStack())
   const held = undo.move()
   return {
@@ -198,8 +170,8 @@ export async function startTestbed(
     },
     membership: await parseMembership(await readFile(secrets.membershipFile, 'utf8')),
     membershipFile: secrets.membershipFile,
-    nodeDb: databaseOf,
-    hubDb: databaseOf('hub').$pickTables<keyof LedgerTables>(),
+    nodeDb: databases.of,
+    hubDb: databases.of('hub').$pickTables<keyof LedgerTables>(),
     nodeEnvironment,
     token: async program => (await readFile(secrets.operatorTokenFile(program), 'utf8')).trim(),
     dataDir: program => join(home, 'data', program),
@@ -219,9 +191,11 @@ export const operator = async (bed: Testbed, program: string): Promise<{ authori
   authorization: `Bearer ${await bed.token(program)}`,
 })
 
-/** Asks a node over HTTP, as its operator. */
-export async function ask(bed: Testbed, code: string, path: string): Promise<Answer> {
-  const response = await fetch(`${bed.node(code).url}${path}`, { headers: await operator(bed, code) })
+/** Asks a node over HTTP, as its operator; a body is posted. */
+export async function ask(bed: Testbed, code: string, path: string, body?: object): Promise<Answer> {
+  const headers = await operator(bed, code)
+  const posted = { method: 'POST', headers: { ...headers, 'content-type': 'application/json' }, body: JSON.stringify(body) }
+  const response = await fetch(`${bed.node(code).url}${path}`, body === undefined ? { headers } : posted)
   return { status: response.status, body: (await response.json()) as JsonValue }
 }
 

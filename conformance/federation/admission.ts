@@ -1,4 +1,4 @@
-/** A member of the demo joins as any other does: invited by one person of the hub, approved by another who was told the fingerprint. */
+/** A member of the demo joins as every other does: invited by one person of the hub, approved by another who was told the fingerprint. */
 import { access } from 'node:fs/promises'
 import { readClientFile, requestToken } from '../../runtime/http/access/client.ts'
 import { parseJoinFile } from '../../runtime/membership/join-file.ts'

@@ -65,7 +65,7 @@ export function readConfig(env: Environment): LauncherConfig {
 }
 
 /** XDG Base Directory Specification: unset, empty and relative all mean `~/.cache`. */
-function cacheFolder({ XDG_CACHE_HOME: stated = '' }: Environment): string {
+export function cacheFolder({ XDG_CACHE_HOME: stated = '' }: Environment): string {
   return join(isAbsolute(stated) ? stated : join(homedir(), '.cache'), 'hutong')
 }
 

@@ -1,6 +1,6 @@
 /** A person with a browser, for tests: logs in at the provider by its pages and comes back with an access token (code and PKCE). */
-import * as oidc from 'openid-client'
-import { CLIENT_ID, REDIRECT_URI } from './provider.ts'
+import { beginLogin } from '../../console/terminal/login.ts'
+import { REDIRECT_URI } from './provider.ts'
 
 const STEPS_MAX = 12
 
@@ -42,20 +42,6 @@ async function walk(start: URL, login: string): Promise<URL> {
 }
 
 export async function loginAs(issuer: string, login: string, audience: string): Promise<string> {
-  const config = await oidc.discovery(new URL(issuer), CLIENT_ID, { id_token_signed_response_alg: 'ES256' }, oidc.None(), {
-    execute: [oidc.allowInsecureRequests],
-  })
-  const verifier = oidc.randomPKCECodeVerifier()
-  const state = oidc.randomState()
-  const start = oidc.buildAuthorizationUrl(config, {
-    redirect_uri: REDIRECT_URI,
-    scope: 'openid',
-    resource: audience,
-    state,
-    code_challenge: await oidc.calculatePKCECodeChallenge(verifier),
-    code_challenge_method: 'S256',
-  })
-  const back = await walk(start, login)
-  const tokens = await oidc.authorizationCodeGrant(config, back, { pkceCodeVerifier: verifier, expectedState: state })
-  return tokens.access_token
+  const { start, finish } = await beginLogin(new URL(issuer), REDIRECT_URI, audience)
+  return finish(await walk(start, login))
 }

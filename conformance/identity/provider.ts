@@ -9,7 +9,7 @@ import { exportJWK, generateKeyPair } from 'jose'
 import { Provider } from 'oidc-provider'
 import { PEOPLE } from './people.ts'
 
-export const CLIENT_ID = 'hutong-terminal'
+const CLIENT_ID = 'hutong-terminal'
 export const REDIRECT_URI = 'http://127.0.0.1/callback'
 const ALGORITHM = 'ES256'
 const TOKEN_SECONDS = 300

@@ -52,7 +52,7 @@ const reads = async (at: string, number: number): Promise<boolean> => {
   const headers = { authorization: `Bearer ${token}` }
   return (await fetch(`${bed.node(at).url}/v1/entity/${codeOf(number)}`, { headers })).status === 200
 }
-const arrives = (at: string, number: number) => eventually(`${number} at ${at}`, () => reads(at, number), Boolean, 100_000)
+const arrives = (at: string, number: number) => eventually(`${number} at ${at}`, () => reads(at, number), Boolean, 60_000)
 const headAt = async (at: string) => (await readLog(at === 'hub' ? bed.hubDb : ledgerOf(at), LOG))?.head ?? null
 const holds = async (at: string) => {
   const own = await headAt(ORIGIN)
@@ -96,10 +96,22 @@ async function verify(program: string): Promise<Progress[]> {
     .map(line => JSON.parse(line) as Progress)
 }
 
+test('a member that is connected when its alliance is founded hears the heads of it, and misses no record said at that moment', {
+  timeout: 120_000,
+}, async () => {
+  await ally('west', [ORIGIN, READER], false)
+  expect(await say(1, nameOf(1))).toMatchObject({ status: 200 })
+  const announced = async () => {
+    const { logs } = (await bed.ask(READER, '/v1/logs')) as { logs: { audience: string; announced: { seq: number } | null }[] }
+    return logs.find(log => log.audience === 'alliance-west')?.announced?.seq ?? 0
+  }
+  await eventually('the head of the alliance', announced, seq => seq > 0, 30_000)
+  await eventually(`${1} at ${READER}`, () => reads(READER, 1), Boolean, 30_000)
+})
+
 test('a record for an alliance is readable at its members, absent at others, and its text is nowhere at the hub or on the road', {
   timeout: 180_000,
 }, async () => {
-  await ally('west', [ORIGIN, READER], false)
   expect(await say(1, nameOf(1))).toMatchObject({ status: 200 })
   expect(await say(2, PUBLIC, 'all')).toMatchObject({ status: 200 })
   await arrives(READER, 1)

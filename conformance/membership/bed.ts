@@ -2,9 +2,7 @@
  * A federation that was founded and is joined as in the field, hub and nodes in this process: broker, database, office and nodes are the
  * real ones. What a member's people and the hub's people do by hand, tests do through the same calls.
  */
-import { randomBytes } from 'node:crypto'
-import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
-import { homedir, tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Kysely } from 'kysely'
 import { readConfig as readHubConfig } from '../../hub/config.ts'
@@ -14,24 +12,20 @@ import { type ExchangeNode, startNode } from '../../node/exchange-node.ts'
 import type { NodeTables } from '../../node/tables.ts'
 import { passingCredentials } from '../../runtime/broker/credentials.ts'
 import { startBroker } from '../../runtime/broker/launcher.ts'
-import { resolveBroker } from '../../runtime/broker/resolver.ts'
 import { readClientFile, requestToken } from '../../runtime/http/access/client.ts'
 import { readKeyFile, signerOf } from '../../runtime/keys/key-file.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
-import { createLogger } from '../../runtime/log.ts'
 import { keptPort } from '../../runtime/loopback-port.ts'
 import { type JoinFile, parseJoinFile } from '../../runtime/membership/join-file.ts'
 import { joinFederation } from '../../runtime/membership/joining.ts'
 import { type Broker, connectBroker, readBrokerCa } from '../../runtime/nats.ts'
-import { openDatabase } from '../../runtime/postgres/database.ts'
-import { startPostgres } from '../../runtime/postgres/server.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import type { JsonValue } from '../../schemas/record.ts'
 import type { Signer } from '../../schemas/tokens.ts'
+import { brokerBinary, startDatabases, temporaryHome, testLogger } from '../exchange/servers.ts'
 import { prepareTrust } from '../federation/broker-trust.ts'
 import { type Clients, prepareClients } from '../federation/clients.ts'
 import { childEnvironment } from '../federation/config.ts'
-import { databaseName, givenServer } from '../federation/databases.ts'
 import { type Founded, prepareFounding } from '../federation/founding.ts'
 import { createProgram, PROJECT, type Program } from '../federation/programs.ts'
 
@@ -57,6 +51,7 @@ export type Bed = AsyncDisposable & {
   /** a connection with all the hub's rights */
   hostileHub(): Promise<Broker>
   nodeDb(code: string): Kysely<NodeTables>
+  ledger(code: string): Kysely<LedgerTables>
   readonly hubDb: Kysely<LedgerTables>
 }
 
@@ -70,36 +65,28 @@ const CODES = Object.keys(NAMES)
 
 export async function startBed(
   options: {
-    readonly statementLifetimeMs?: number /** the hub in a process of its own, that can be killed */
+    /** who has joined when it answers, in this order */
+    readonly members?: readonly string[]
+    readonly statementLifetimeMs?: number
+    /** the hub in a process of its own, that can be killed */
     readonly hubProcess?: boolean
   } = {},
 ): Promise<Bed> {
   await using undo = new AsyncDisposableStack()
-  const home = await mkdtemp(join(tmpdir(), 'hutong-membership-'))
-  undo.defer(() => rm(home, { recursive: true, force: true }))
-  await chmod(home, 0o755)
+  const home = await temporaryHome(undo, 'membership')
   const programs = ['hub', ...CODES]
   const founded = await prepareFounding(home, programs)
-  const given = process.env.DATABASE_URL
-  const postgres = given === undefined ? undo.use(await startPostgres({ dataDir: join(home, 'postgres') })) : givenServer(given)
-  const urls = new Map<string, string>()
-  for (const name of programs) {
-    const database = databaseName(founded.fed, name)
-    urls.set(name, await postgres.createDatabase(database, database, randomBytes(24).toString('base64url')))
-  }
-  const { path: binary } = await resolveBroker({
-    cacheDir: join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'hutong'),
-  })
+  const databases = await startDatabases(undo, { home, fed: founded.fed, programs })
   const { trust, accounts, tls, authority, authorityFile } = await prepareTrust(home, founded)
-  const server = undo.use(await startBroker({ binary, dataDir: join(home, 'broker'), trust, accounts, tls }))
+  const server = undo.use(await startBroker({ binary: await brokerBinary(), dataDir: join(home, 'broker'), trust, accounts, tls }))
   const clients = new Map<string, Clients>()
   for (const name of programs) clients.set(name, await prepareClients(join(home, 'secrets'), founded.fed, name))
-  const logger = createLogger({ program: 'test', level: process.env.TEST_LOG === undefined ? 'silent' : 'debug' })
+  const logger = testLogger()
   const { signal } = new AbortController()
   const port = await keptPort(join(home, 'hub.port'))
   const common = (prefix: string, name: string) => ({
     NATS_URL: server.url,
-    DATABASE_URL: urls.get(name),
+    DATABASE_URL: databases.url(name),
     [`${prefix}DATA_DIR`]: join(home, 'data', name),
     [`${prefix}OPERATOR_TOKEN_FILE`]: founded.operatorTokenFile(name),
     [`${prefix}ACCESS_CLIENTS_FILE`]: clients.get(name)?.file,
@@ -112,17 +99,6 @@ export async function startBed(
     await hub?.[Symbol.asyncDispose]()
     await program?.stop()
   })
-  const databases = new Map(
-    programs.map(name => [
-      name,
-      undo.use(openDatabase<NodeTables>(urls.get(name) ?? '', { applicationName: 'test', poolSize: 3 })),
-    ]),
-  )
-  const databaseOf = (name: string): Kysely<NodeTables> => {
-    const database = databases.get(name)
-    if (database === undefined) throw new Error(`no database of ${name}`)
-    return database.kysely
-  }
   const connections = undo.use(new AsyncDisposableStack())
   const urlOf = (program: string): string => (program === 'hub' ? bed.hubUrl() : bed.node(program).url)
 
@@ -223,10 +199,12 @@ export async function startBed(
         await connectBroker({ url: server.url, program: 'hub', credentials, ca: await readBrokerCa(tls.caFile) }),
       )
     },
-    nodeDb: databaseOf,
-    hubDb: databaseOf('hub').$pickTables<keyof LedgerTables>(),
+    nodeDb: databases.of,
+    ledger: code => databases.of(code).$pickTables<keyof LedgerTables>(),
+    hubDb: databases.of('hub').$pickTables<keyof LedgerTables>(),
   }
   await bed.startHub()
+  for (const code of options.members ?? []) await bed.admit(code)
   const moved = held.move()
   return { ...bed, [Symbol.asyncDispose]: () => moved.disposeAsync() }
 }

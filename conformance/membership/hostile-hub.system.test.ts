@@ -6,7 +6,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createKeyFile, readKeyFile, signerOf } from '../../runtime/keys/key-file.ts'
 import { readConvictions } from '../../runtime/ledger/forks.ts'
 import { readLog } from '../../runtime/ledger/ledger.ts'
-import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { publishEntry } from '../../runtime/membership/road.ts'
 import { sealEnvelope } from '../../schemas/envelope.ts'
 import { sealKeys } from '../../schemas/membership/consents.ts'
@@ -18,14 +17,11 @@ import { arrived, eventually, ingest, RECORD } from './records.ts'
 
 let bed: Bed
 beforeAll(async () => {
-  bed = await startBed()
-  await bed.admit('530000')
-  await bed.admit('520000')
+  bed = await startBed({ members: ['530000', '520000'] })
 }, 180_000)
 afterAll(async () => bed?.[Symbol.asyncDispose]())
 
 const LOG = { origin: '530000', dataset: 'entity', audience: 'all' } as const
-const ledgerOf = (code: string) => bed.nodeDb(code).$pickTables<keyof LedgerTables>()
 type Own = { position: number; standing: string; alarms: number; keys: { kid: string; state: string }[] }
 const own = async (code: string): Promise<Own> => (await bed.ask(code, '/v1/membership')) as unknown as Own
 
@@ -43,7 +39,7 @@ async function enter(act: MembershipAct, change: { readonly seq?: number; readon
 test('envelopes of a pilot federation, signed with the same key, are nothing here', { timeout: 60_000 }, async () => {
   await ingest(bed, '530000', 1)
   await arrived(bed, '520000', [1])
-  const state = await readLog(ledgerOf('530000'), LOG)
+  const state = await readLog(bed.ledger('530000'), LOG)
   const signer = signerOf(await readKeyFile(bed.founded.keyFile('530000')))
   if (state?.head == null) throw new Error('no head')
   const pilot = await sealEnvelope(LOG, state.head, [RECORD], {
@@ -70,14 +66,14 @@ test('envelopes of a pilot federation, signed with the same key, are nothing her
 test('a suspension that is back-dated below a receipt takes nothing back at its member, and convicts the hub', {
   timeout: 60_000,
 }, async () => {
-  const at = () => readLog(ledgerOf('530000'), LOG)
+  const at = () => readLog(bed.ledger('530000'), LOG)
   const state = await eventually('receipts', at, one => one?.receipt != null && one.receipt.seq === one.head?.seq)
   if (state?.head == null) throw new Error('no head')
   const closing = wireClosing(LOG, { ...state.head, seq: state.head.seq - 1 }) as never
   const token = await enter({ act: 'suspend', code: '530000', closings: [closing], why: 'back-dated' })
   const convictions = await eventually(
     'the conviction',
-    () => readConvictions(ledgerOf('530000')),
+    () => readConvictions(bed.ledger('530000')),
     rows => rows.length > 0,
   )
   expect(convictions[0]?.statements).toEqual([state.receiptToken, token])
@@ -126,7 +122,7 @@ test('two entries for one position convict the hub, and the first stays', { time
     { act: 'mark', code: '530000', mark: 'other', until: 4_000_000_000, dig: `sha-256:${'A'.repeat(43)}` },
     { seq: position },
   )
-  const found = () => readConvictions(ledgerOf('520000'))
+  const found = () => readConvictions(bed.ledger('520000'))
   const convictions = await eventually('the conviction', found, rows => rows.some(({ reason }) => reason.includes('two entries')))
   expect(convictions.some(({ statements }) => statements.length === 2)).toBe(true)
   expect((await own('520000')).position).toBe(position)

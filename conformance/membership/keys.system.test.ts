@@ -6,9 +6,7 @@ import { arrived, ingest } from './records.ts'
 
 let bed: Bed
 beforeAll(async () => {
-  bed = await startBed()
-  await bed.admit('530000')
-  await bed.admit('520000')
+  bed = await startBed({ members: ['530000', '520000'] })
 }, 180_000)
 afterAll(async () => bed?.[Symbol.asyncDispose]())
 

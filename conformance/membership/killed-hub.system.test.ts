@@ -5,8 +5,7 @@ import { arrived, eventually, ingest } from './records.ts'
 
 let bed: Bed
 beforeAll(async () => {
-  bed = await startBed({ hubProcess: true })
-  await bed.admit('530000')
+  bed = await startBed({ members: ['530000'], hubProcess: true })
 }, 180_000)
 afterAll(async () => bed?.[Symbol.asyncDispose]())
 

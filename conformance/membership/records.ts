@@ -1,6 +1,7 @@
 /** Records made at one node and looked for at another. */
 import { readFile } from 'node:fs/promises'
 import { legalPerson } from '../exchange/rows.ts'
+import { eventually as within } from '../exchange/testbed.ts'
 import type { Bed } from './bed.ts'
 
 /** One that is never applied: the envelope around it is refused before it is read. */
@@ -46,16 +47,10 @@ export async function arrived(bed: Bed, at: string, numbers: readonly number[], 
   }
 }
 
-export const eventually = async <Type>(
+/** As in the exchange, with more patience: what changes members goes by way of the hub and the broker's accounts. */
+export const eventually = <Type>(
   what: string,
   probe: () => Promise<Type>,
   holds: (value: Type) => boolean,
   withinMs = 30_000,
-): Promise<Type> => {
-  for (const end = Date.now() + withinMs; ; ) {
-    const value = await probe()
-    if (holds(value)) return value
-    if (Date.now() > end) throw new Error(`${what}: not within ${withinMs} ms, last saw ${JSON.stringify(value)}`)
-    await new Promise(resolve => setTimeout(resolve, 100))
-  }
-}
+): Promise<Type> => within(what, probe, holds, withinMs)

@@ -5,7 +5,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readKeyFile, signerOf } from '../../runtime/keys/key-file.ts'
 import { readConvictions } from '../../runtime/ledger/forks.ts'
 import { readLog } from '../../runtime/ledger/ledger.ts'
-import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { sealEnvelope } from '../../schemas/envelope.ts'
 import { HEADERS, logSubject } from '../../schemas/subjects.ts'
 import { type Bed, startBed } from './bed.ts'
@@ -13,14 +12,11 @@ import { arrived, eventually, ingest, RECORD } from './records.ts'
 
 let bed: Bed
 beforeAll(async () => {
-  bed = await startBed()
-  await bed.admit('530000')
-  await bed.admit('520000')
+  bed = await startBed({ members: ['530000', '520000'] })
 }, 180_000)
 afterAll(async () => bed?.[Symbol.asyncDispose]())
 
 const LOG = { origin: '520000', dataset: 'entity', audience: 'all' } as const
-const ledgerOf = (code: string) => bed.nodeDb(code).$pickTables<keyof LedgerTables>()
 /** while the suspension comes */
 const WRITTEN = Array.from({ length: 12 }, (_, index) => 100 + index)
 const members = async (code: string) => (await bed.ask(code, '/v1/membership')) as unknown as { position: number; standing: string }
@@ -40,7 +36,7 @@ test('a suspension ends the member’s logs where the hub holds them: what is si
     () => members('530000'),
     one => one.position >= position,
   )
-  const state = await readLog(ledgerOf('520000'), LOG)
+  const state = await readLog(bed.ledger('520000'), LOG)
   if (state?.head == null) throw new Error('no head')
   const signer = signerOf(await readKeyFile(bed.founded.keyFile('520000')))
   const backDated = await sealEnvelope(LOG, state.head, [RECORD], {
@@ -67,7 +63,7 @@ test('what it sealed meanwhile arrives when the suspension ends, and nothing spe
   await ingest(bed, '520000', 2)
   await bed.order('security-administrator', '/v1/membership/members/520000/resume')
   await arrived(bed, '530000', [2, ...WRITTEN], 60_000)
-  expect(await readConvictions(ledgerOf('520000'))).toEqual([])
+  expect(await readConvictions(bed.ledger('520000'))).toEqual([])
   expect((await members('520000')).standing).toBe('admitted')
 })
 

@@ -7,9 +7,7 @@ const LIFETIME_MS = 60_000
 
 let bed: Bed
 beforeAll(async () => {
-  bed = await startBed({ statementLifetimeMs: LIFETIME_MS })
-  await bed.admit('530000')
-  await bed.admit('520000')
+  bed = await startBed({ members: ['530000', '520000'], statementLifetimeMs: LIFETIME_MS })
 }, 180_000)
 afterAll(async () => bed?.[Symbol.asyncDispose]())
 

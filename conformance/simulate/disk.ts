@@ -104,17 +104,17 @@ export const rangeOf = (log: DiskLog, epoch: number, from: number, limit: number
 /** stands in `refusal` of an entry that its origin has declared lost */
 export const LOST = 'ENTRY_DECLARED_LOST'
 
-/** Marks what is held of a lost range. True if there was any. */
+/** Marks what is held of a lost range. True if something of it is held. */
 export function voidEntries(log: DiskLog, lost: Position, opening: Position): boolean {
-  let any = false
+  let found = false
   for (const [index, stored] of log.entries.entries()) {
     if (comparePositions(stored.entry, lost) < 0 || comparePositions(stored.entry, opening) >= 0) continue
-    any = true
+    found = true
     const marked = { ...stored, refusal: LOST }
     log.entries[index] = marked
     log.index.set(formatPosition(stored.entry), marked)
   }
-  return any
+  return found
 }
 
 /** What an origin noted outside its database of how far it sealed; a restored backup may leave it, lose it, or bring an old one. */

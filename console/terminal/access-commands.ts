@@ -1,62 +1,40 @@
 /** `hutong access …` and `hutong audit …`: what the command line understands of them. */
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type Command, Option } from 'commander'
 import { ROLES } from '../../schemas/access/roles.ts'
-import { runClientsAdd, runClientsList, runClientsRemove, runToken } from './access.ts'
+import { type AddOptions, runClientsAdd, runClientsList, runClientsRemove, runToken } from './access.ts'
 import { runAuditExport, runAuditShow, runAuditVerify } from './audit.ts'
-import type { FederationFile } from './federation-file.ts'
 import { runLogin } from './login.ts'
-import type { Terminal } from './text.ts'
+import { type Around, acting, atOption, count, type Given, type Json, settled } from './options.ts'
 
-type Around = {
-  readonly federation: () => Promise<FederationFile>
-  readonly terminal: Terminal
-  readonly exit: (code: number) => void
-}
-type Flags = { readonly at: string; readonly as: string; readonly client?: string; readonly json?: boolean }
+type Flags = Json & { readonly at: string; readonly as: string; readonly client?: string }
 
 const ASSIGNABLE = ROLES.filter(role => role.group !== 'bootstrap').map(role => role.name)
 
-const count = (text: string): number => {
-  if (/^[1-9][0-9]{0,5}$/.test(text)) return Number(text)
-  throw new InvalidArgumentError('应为整数 expected a whole number')
-}
-
-const acting = (command: Command, role: string, atNeeded = true): Command =>
-  command
-    .addOption(new Option('--at <program>', '枢纽（hub）或成员代码 hub, or the code of a member').makeOptionMandatory(atNeeded))
-    .option('--as <role>', '以此角色的客户端身份 as the client with this role', role)
-    .option('--client <file>', '客户端密钥文件 file of another client')
-    .addOption(new Option('--json', '机器可读输出 machine-readable output'))
-
-const settled = <T extends Flags>(flags: T): T & { json: boolean } => ({ ...flags, json: flags.json === true })
+const actingAt = (command: Command, role: string): Command => acting(command.addOption(atOption()), role)
 
 export function addAccessCommands(program: Command, { federation, terminal, exit }: Around): void {
   const access = program.command('access').description('访问权限。Who may enter a hub or node')
-  acting(access.command('token'), 'discipline-inspector')
+  actingAt(access.command('token'), 'discipline-inspector')
     .description('换取一个访问令牌。Prints an access token, good for minutes')
     .action(async (flags: Flags) => exit(await runToken(await federation(), flags, terminal)))
 
   access
     .command('login')
     .description('人员登录：打印网址，登录后打印访问令牌。A person logs in: prints an address, and after the login an access token')
-    .addOption(new Option('--at <program>', '枢纽（hub）或成员代码 hub, or the code of a member').makeOptionMandatory())
+    .addOption(atOption())
     .action(async ({ at }: { at: string }) => exit(await runLogin(await federation(), at, terminal)))
 
   const clients = access.command('clients').description('客户端登记。The register of clients')
-  acting(clients.command('list'), 'security-administrator')
+  actingAt(clients.command('list'), 'security-administrator')
     .description('已登记的客户端。The registered clients')
     .action(async (flags: Flags) => exit(await runClientsList(await federation(), settled(flags), terminal)))
-  type AddFlags = Flags & {
+  type AddFlags = Given<AddOptions, 'roles' | 'regions' | 'sectors' | 'platforms'> & {
     readonly role: readonly string[]
     readonly region?: readonly string[]
     readonly sector?: readonly string[]
     readonly platform?: readonly string[]
-    readonly perMinute?: number
-    readonly name?: string
-    readonly key?: string
-    readonly out?: string
   }
-  acting(clients.command('add'), 'security-administrator')
+  actingAt(clients.command('add'), 'security-administrator')
     .description('登记客户端，或更换其密钥与权限。Registers a client, or replaces its keys and rights')
     .argument('<id>', '标识 identifier')
     .addOption(new Option('--role <role...>', '角色 roles').choices(ASSIGNABLE).makeOptionMandatory())
@@ -75,7 +53,7 @@ export function addAccessCommands(program: Command, { federation, terminal, exit
       }
       exit(await runClientsAdd(await federation(), id, { ...settled(flags), roles: role, ...scope }, terminal))
     })
-  acting(clients.command('remove'), 'security-administrator')
+  actingAt(clients.command('remove'), 'security-administrator')
     .description('注销客户端，其令牌立即失效。Removes a client; its tokens are good for nothing at once')
     .argument('<id>', '标识 identifier')
     .action(async (id: string, flags: Flags) => exit(await runClientsRemove(await federation(), id, settled(flags), terminal)))
@@ -87,7 +65,7 @@ export function addAuditCommands(
 ): void {
   const audit = program.command('audit').description('审计日志。The audit log of a hub or node')
   type VerifyFlags = Flags & { readonly file?: string; readonly membership?: string }
-  acting(audit.command('verify'), 'auditor', false)
+  acting(audit.command('verify').addOption(atOption().makeOptionMandatory(false)), 'auditor')
     .description(
       '核验链与签名，在线或依导出文件离线；有不符则返回 1。Checks chain and signatures, online or from an export; 1 if something was changed',
     )
@@ -97,7 +75,7 @@ export function addAuditCommands(
       const file = flags.at === undefined ? null : await federation()
       exit(await runAuditVerify(file, { ...settled(flags), membershipFile: membership ?? membershipFile() }, terminal))
     })
-  acting(audit.command('export'), 'auditor')
+  actingAt(audit.command('export'), 'auditor')
     .description('把审计日志写入文件。Writes the audit log to a file')
     .requiredOption('--out <file>', '目标文件 file to write')
     .action(async (flags: Flags & { readonly out: string }) =>
@@ -109,7 +87,7 @@ export function addAuditCommands(
     readonly actor?: string
     readonly resource?: string
   }
-  acting(audit.command('show'), 'auditor')
+  actingAt(audit.command('show'), 'auditor')
     .description('最近的条目。The newest entries')
     .option('--limit <number>', '条数 how many', count, 50)
     .option('--operation <name>', '仅此操作 of this operation only')

@@ -2,8 +2,7 @@
  * The audit log of a hub or node: shown, exported, verified. A verification needs the entries, the signed heads and the public keys of
  * the membership file; it comes to the same result from an export, offline.
  */
-import { createReadStream } from 'node:fs'
-import { open, readFile } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import {
   type AuditEntry,
@@ -13,13 +12,14 @@ import {
   parseAuditEntry,
 } from '../../schemas/access/audit-chain.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
-import { type Membership, parseMembership } from '../../schemas/membership.ts'
+import type { Membership } from '../../schemas/membership.ts'
 import type { VerificationKey } from '../../schemas/tokens.ts'
 import { type Acting, headersFor } from './credentials.ts'
 import { type FederationFile, holderNamed } from './federation-file.ts'
 import { askJson } from './request.ts'
 import { formatTable } from './table.ts'
 import { type Terminal, writeJson } from './text.ts'
+import { readMembership, unreadable } from './verify.ts'
 
 export type AtOptions = Acting & { readonly at: string; readonly json: boolean }
 type Part = { readonly entry: AuditEntry } | { readonly head: string } | { readonly origin: string }
@@ -43,7 +43,10 @@ async function* online(file: FederationFile, options: AtOptions): AsyncGenerator
 
 /** One JSON object a line, as `audit export` writes them. */
 async function* fromFile(path: string): AsyncGenerator<Part> {
-  const lines = createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })
+  const lines = createInterface({
+    input: (await open(path).catch(unreadable(path))).createReadStream(),
+    crlfDelay: Number.POSITIVE_INFINITY,
+  })
   let line = 0
   for await (const text of lines) {
     line += 1
@@ -89,7 +92,7 @@ export async function runAuditVerify(
   options: AtOptions & { readonly file?: string; readonly membershipFile: string },
   terminal: Terminal,
 ): Promise<number> {
-  const membership = await parseMembership(await readFile(options.membershipFile, 'utf8'))
+  const membership = await readMembership(options.membershipFile)
   const parts = options.file === undefined ? (file === null ? null : online(file, options)) : fromFile(options.file)
   if (parts === null) throw new ExchangeError('REQUEST_INVALID', '给出 --at 或 --file expected --at or --file')
   const verdict = await judge(parts, membership)

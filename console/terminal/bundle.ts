@@ -18,7 +18,7 @@ import { type Terminal, writeJson } from './text.ts'
 import { showSent, uploadFile } from './upload.ts'
 
 export type ExportOptions = {
-  readonly from: string
+  readonly at: string
   /** origin/dataset/audience */
   readonly logs: readonly string[]
   readonly epoch?: number
@@ -41,7 +41,7 @@ export function parseLogName(text: string): LogId {
   if (origin !== '') return { origin, dataset, audience }
   throw new ExchangeError(
     'REQUEST_INVALID',
-    `--log ${text}: 应为 来源/数据集/范围 expected origin/dataset/audience, such as 530000/entity/all`,
+    `${text}: 应为 来源/数据集/范围 expected origin/dataset/audience, such as 530000/entity/all`,
   )
 }
 
@@ -68,7 +68,7 @@ export function spansOf(held: readonly HeldLog[], options: Pick<ExportOptions, '
 
 /** Exit code 0 when the file holds all that was asked for. */
 export async function runExport(file: FederationFile, options: ExportOptions, terminal: Terminal): Promise<number> {
-  const holder = holderNamed(file, options.from)
+  const holder = holderNamed(file, options.at)
   const token = await readOperatorToken(holder.name, holder.operator_token_file).catch((): null => null)
   const { logs: held } = (await askJson(
     `${holder.url}/v1/logs`,

@@ -136,7 +136,7 @@ export async function readMapping(adapter: string, mapping: string): Promise<str
 }
 
 export type IngestOptions = {
-  readonly node: string
+  readonly at: string
   readonly adapter: (typeof ADAPTERS)[number]
   readonly mapping?: string
   readonly platform?: string
@@ -150,9 +150,9 @@ export async function runIngest(
   options: IngestOptions,
   terminal: Terminal,
 ): Promise<number> {
-  const node = nodeNamed(file, options.node)
+  const node = nodeNamed(file, options.at)
   const files = await listFiles(paths, options.adapter)
-  const token = await readOperatorToken(options.node, node.operator_token_file)
+  const token = await readOperatorToken(options.at, node.operator_token_file)
   const mapping = options.mapping === undefined ? null : await readMapping(options.adapter, options.mapping)
   const digest = mapping === null ? null : await storeMapping(node.url, token, mapping)
   const sums: Sum[] = []
@@ -186,14 +186,14 @@ export async function runIngest(
 function report(
   files: readonly { readonly path: string }[],
   sums: readonly Sum[],
-  { node, url, json }: { node: string; url: string; json: boolean },
+  { at, url, json }: { at: string; url: string; json: boolean },
   terminal: Terminal,
 ): void {
   const total = addSums(sums)
   if (json) {
     const { refusals: _, ...counts } = total
     const each = sums.map((sum, index) => ({ file: files[index]?.path ?? '', ...sum }))
-    writeJson(terminal, { node, ...counts, adds_up: sums.every(addsUp), files: each, quarantine: `${url}/v1/quarantine` })
+    writeJson(terminal, { node: at, ...counts, adds_up: sums.every(addsUp), files: each, quarantine: `${url}/v1/quarantine` })
     return
   }
   if (sums.length > 1) terminal.out.write(formatSum(`合计 total (${sums.length})`, { ...total, refusals: [] }))

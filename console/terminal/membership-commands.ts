@@ -1,6 +1,5 @@
 /** `hutong hub …`, `hutong node …` and `hutong alliance …`: what the command line understands of them. */
-import { Argument, type Command, InvalidArgumentError, Option } from 'commander'
-import type { FederationFile } from './federation-file.ts'
+import { Argument, type Command, Option } from 'commander'
 import {
   type InviteFlags,
   type Order,
@@ -12,6 +11,7 @@ import {
   runMembers,
   runPending,
 } from './membership.ts'
+import { type Around, acting, atNodeOption, count, type Given, jsonOption, settled } from './options.ts'
 import {
   type At,
   type JoinFlags,
@@ -23,30 +23,8 @@ import {
   runReplaceStolen,
   runRollover,
 } from './own-keys.ts'
-import type { Terminal } from './text.ts'
 
-type Around = {
-  readonly federation: () => Promise<FederationFile>
-  readonly terminal: Terminal
-  readonly exit: (code: number) => void
-}
-
-const count = (text: string): number => {
-  if (/^[1-9][0-9]{0,5}$/.test(text)) return Number(text)
-  throw new InvalidArgumentError('应为整数 expected a whole number')
-}
-
-const settled = <T extends { readonly json?: boolean }>(flags: T): T & { json: boolean } => ({
-  ...flags,
-  json: flags.json === true,
-})
-const acting = (command: Command, role: string): Command =>
-  command
-    .option('--as <role>', '以此角色的客户端身份 as the client with this role', role)
-    .option('--client <file>', '客户端密钥文件 file of another client')
-    .addOption(new Option('--json', '机器可读输出 machine-readable output'))
-const acted = (command: Command, role: string): Command =>
-  acting(command.addOption(new Option('--at <code>', '成员代码 code of the member').makeOptionMandatory()), role)
+const acted = (command: Command, role: string): Command => acting(command.addOption(atNodeOption()), role)
 
 const ADMIN = 'system-administrator'
 const SECURITY = 'security-administrator'
@@ -62,16 +40,7 @@ function addHubCommands(program: Command, { federation, terminal, exit }: Around
   const hub = program
     .command('hub')
     .description('枢纽：创立联盟，邀请、批准、暂停成员。The hub: founds the federation; invites, approves and suspends members')
-  type FoundFlags = {
-    fed: string
-    base: string
-    approvals: number
-    key: string
-    recovery: string
-    recoveryPassphraseFile?: string
-    out: string
-    json?: boolean
-  }
+  type FoundFlags = Given<Parameters<typeof runFound>[0], 'approvals'> & { readonly approvals: '1' | '2' }
   hub
     .command('found')
     .description(
@@ -79,16 +48,15 @@ function addHubCommands(program: Command, { federation, terminal, exit }: Around
     )
     .requiredOption('--fed <id>', '联盟标识 identifier of the federation')
     .requiredOption('--base <url>', '联盟基址 base address of the federation')
-    .option('--approvals <number>', '批准所需人数，1 或 2 people that an admission takes, 1 or 2', count, 2)
+    .addOption(new Option('--approvals <number>', '批准所需人数 people that an admission takes').choices(['1', '2']).default('2'))
     .requiredOption('--key <file>', '枢纽私钥文件 private key of the hub, to be made')
     .requiredOption('--recovery <file>', '恢复密钥文件，离线保管 recovery key, to be made and taken away')
     .option('--recovery-passphrase-file <file>', '恢复密钥口令文件 passphrase of the recovery key')
     .requiredOption('--out <file>', '创立条目文件 file of the founding entry')
-    .addOption(new Option('--json', '机器可读输出 machine-readable output'))
-    .action(async (flags: FoundFlags) => {
-      if (flags.approvals > 2) throw new InvalidArgumentError('--approvals: 1 或 2 1 or 2')
-      exit(await runFound({ ...settled(flags), approvals: flags.approvals === 1 ? 1 : 2 }, terminal))
-    })
+    .addOption(jsonOption())
+    .action(async (flags: FoundFlags) =>
+      exit(await runFound({ ...settled(flags), approvals: flags.approvals === '1' ? 1 : 2 }, terminal)),
+    )
   acting(hub.command('invite'), ADMIN)
     .description('邀请成员，输出加入文件（含一次性口令）。Invites; prints the join file with its one-time secret')
     .argument('<code>', '成员代码 code of the member')

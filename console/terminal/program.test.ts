@@ -35,6 +35,21 @@ describe('the hutong command', () => {
     expect(await run(...args.filter(arg => typeof arg === 'string'))).toMatchObject({ code: 2, out: '' })
   })
 
+  test.each([
+    ['nothing', /没有这个命令 unknown command 'nothing'/],
+    ['status --jsno', /没有这个选项 unknown option '--jsno'/],
+    ['verify', /缺少参数 missing required argument 'file'/],
+    ['verify a b', /参数过多 too many arguments/],
+    ['ledger verify', /缺少必需的选项 required option '--at <program>' not specified/],
+    ['ledger verify --at', /选项缺少值 option '--at <program>' argument missing/],
+    ['samples stop', /参数的值无效 command-argument value 'stop' is invalid/],
+    ['quarantine list --at hub --limit 0', /选项的值无效 .*应为 1 至 999999 的整数 expected a whole number/],
+    ['hub found --approvals 3', /选项的值无效 option '--approvals <number>' argument '3' is invalid/],
+    ['bundle export --at hub --all --epoch 1 --log x --out y', /选项不能同时使用 .* cannot be used with/],
+  ])('says in Chinese and English what is wrong with: %s', async (line, said) => {
+    expect(await run(...line.split(' '))).toMatchObject({ code: 2, out: '', err: expect.stringMatching(said) })
+  })
+
   test('answers a question for help with exit code 0', async () => {
     expect(await run('--help')).toMatchObject({ code: 0, out: expect.stringContaining('verify') })
   })

@@ -59,7 +59,7 @@ async function run(...args: string[]): Promise<{ code: number; out: string }> {
 
 describe('hutong ledger reopen', () => {
   it('only shows, unless it is told to do it: what would be lost, who was asked, who was silent, what speaks against it', async () => {
-    const { code, out } = await run('530000', 'entity')
+    const { code, out } = await run('entity', '--at', '530000')
     expect(asked.at(-1)).toEqual({
       url: '/v1/ledger/reopening',
       authorization: 'Bearer secret',
@@ -68,6 +68,7 @@ describe('hutong ledger reopen', () => {
     expect(code).toBe(1)
     expect(out).toMatch(/would be declared lost: 1\.5 … 1\.6/)
     expect(out).toMatch(/silent: 520000/)
+    expect(out).toMatch(/the hub's receipt: .* nothing beyond that/)
     expect(out).toMatch(/found at hub: 1\.2/)
     expect(out).toMatch(/✘ 520000 did not answer/)
     expect(out).toMatch(/--without/)
@@ -75,14 +76,14 @@ describe('hutong ledger reopen', () => {
 
   it('says that nothing speaks against it any more', async () => {
     answer = { ...LOSS, silent: [], obstacles: [] }
-    const { code, out } = await run('530000', 'entity', '--audience', 'national')
+    const { code, out } = await run('entity', '--at', '530000', '--audience', 'national')
     expect({ code, body: asked.at(-1)?.body }).toMatchObject({ code: 0, body: { audience: 'national' } })
     expect(out).toMatch(/--yes/)
   })
 
   it('does it with --yes, and without those who are named', async () => {
     answer = { ...LOSS, obstacles: [], opened: { epoch: 2, seq: 0 } }
-    const { code, out } = await run('530000', 'entity', '--without', '520000', 'hub', '--yes')
+    const { code, out } = await run('entity', '--at', '530000', '--without', '520000', 'hub', '--yes')
     expect({ code, body: asked.at(-1)?.body }).toMatchObject({ code: 0, body: { confirm: true, without: ['520000', 'hub'] } })
     expect(out).toMatch(/a new epoch is open: 2\.0/)
   })

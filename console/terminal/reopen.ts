@@ -6,7 +6,7 @@ import { askJson } from './request.ts'
 import { type Terminal, writeJson } from './text.ts'
 
 export type ReopenOptions = {
-  readonly node: string
+  readonly at: string
   readonly dataset: string
   readonly audience?: string
   readonly without: readonly string[]
@@ -29,17 +29,17 @@ type Answer = {
 /** Taking back what can be had comes first. */
 const TIMEOUT_MS = 300_000
 
-const at = (place: Position | null): string => (place === null ? '无 nothing' : formatPosition(place))
+const upTo = (place: Position | null): string => (place === null ? '无 nothing' : formatPosition(place))
 const list = (names: readonly string[]): string => (names.length === 0 ? '无 none' : names.join(', '))
 
 /** Exit code 1 unless the log can be, or was, opened again. @throws what the node answers */
 export async function runReopen(
   file: FederationFile,
-  { node: name, dataset, audience, without, yes, json }: ReopenOptions,
+  { at, dataset, audience, without, yes, json }: ReopenOptions,
   terminal: Terminal,
 ): Promise<number> {
-  const node = nodeNamed(file, name)
-  const token = await readOperatorToken(name, node.operator_token_file)
+  const node = nodeNamed(file, at)
+  const token = await readOperatorToken(at, node.operator_token_file)
   const answer = (await askJson(`${node.url}/v1/ledger/reopening`, {
     method: 'POST',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
@@ -48,7 +48,7 @@ export async function runReopen(
   })) as Answer
   const ready = answer.opened !== null || answer.obstacles.length === 0
   if (json) writeJson(terminal, answer)
-  else terminal.out.write(formatAnswer(`${name}/${dataset}/${audience ?? 'all'}`, answer))
+  else terminal.out.write(formatAnswer(`${at}/${dataset}/${audience ?? 'all'}`, answer))
   return ready ? 0 : 1
 }
 
@@ -56,23 +56,23 @@ function formatAnswer(log: string, answer: Answer): string {
   const { lost, opened } = answer
   const lines = [
     `${log}`,
-    `  本节点持有至 held here up to: ${at(answer.held)}`,
-    `  本节点曾签封至 noted as sealed up to: ${at(answer.noted)}`,
-    ...answer.known.map(({ holder, head }) => `  ${holder} 出示至 shows up to: ${at(head)}`),
-    `  枢纽回执 the hub's receipt: ${at(answer.receipted)}`,
+    `  本节点持有至 held here up to: ${upTo(answer.held)}`,
+    `  本节点曾签封至 noted as sealed up to: ${upTo(answer.noted)}`,
+    ...answer.known.map(({ holder, head }) => `  ${holder} 出示至 shows up to: ${formatPosition(head)}`),
+    `  枢纽回执 the hub's receipt: ${answer.receipted === null ? '未超出以上 nothing beyond that' : formatPosition(answer.receipted)}`,
     `  已询问 asked: ${list(answer.asked)}`,
     `  未应答 silent: ${list(answer.silent)}`,
     ...(lost === null
       ? []
       : [
-          `  ${opened === null ? '将声明遗失 would be declared lost' : '已声明遗失 declared lost'}: ${at(lost.from)} … ${at(lost.until)}`,
+          `  ${opened === null ? '将声明遗失 would be declared lost' : '已声明遗失 declared lost'}: ${formatPosition(lost.from)} … ${formatPosition(lost.until)}`,
         ]),
     ...answer.found.map(
-      ({ holder, at: place }) => `  曾声明遗失、现存于 declared lost before, and found at ${holder}: ${at(place)}`,
+      ({ holder, at }) => `  曾声明遗失、现存于 declared lost before, and found at ${holder}: ${formatPosition(at)}`,
     ),
     ...answer.obstacles.map(one => `  ✘ ${one}`),
   ]
-  if (opened !== null) lines.push(`✔ 已开启新纪元 a new epoch is open: ${at(opened)}`)
+  if (opened !== null) lines.push(`✔ 已开启新纪元 a new epoch is open: ${formatPosition(opened)}`)
   else if (answer.obstacles.length === 0)
     lines.push('加 --yes 即声明遗失并开启新纪元。With --yes this is declared lost and a new epoch opened.')
   else if (lost !== null) lines.push('可用 --without 指明不再等待者。--without names those to go on without.')

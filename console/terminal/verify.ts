@@ -1,7 +1,7 @@
 /** Prints what {@link verifyFile} or {@link verifyProof} finds. */
 import { readFile } from 'node:fs/promises'
 import { ExchangeError } from '../../schemas/errors.ts'
-import { parseMembership } from '../../schemas/membership.ts'
+import { type Membership, parseMembership } from '../../schemas/membership.ts'
 import { isProofFile } from '../../schemas/proof.ts'
 import { formatProofVerification, verifyProof } from './proof.ts'
 import { widthOf } from './table.ts'
@@ -24,13 +24,15 @@ export function formatVerification(path: string, { kind, says, digest, valid, ch
   return [path, `  ${kind ?? '?'}  ${says ?? '–'}`, `  ${digest}`, ...lines, both(verdict), ''].join('\n')
 }
 
-const readInput = async (path: string, what: string): Promise<Buffer> => {
-  try {
-    return await readFile(path)
-  } catch (cause) {
-    throw new ExchangeError('REQUEST_INVALID', `${what} ${path}: 无法读取文件 expected a readable file`, { cause })
+/** What a file that cannot be read is refused with. */
+export const unreadable =
+  (path: string, what = '文件 file') =>
+  (cause: unknown): never => {
+    throw new ExchangeError('REQUEST_INVALID', `${what} ${path}: 无法读取 cannot be read`, { cause })
   }
-}
+/** @throws REQUEST_INVALID, MEMBERSHIP_FILE_INVALID */
+export const readMembership = async (path: string): Promise<Membership> =>
+  parseMembership(await readFile(path, 'utf8').catch(unreadable(path, '成员文件 membership file')))
 
 /** Exit code 0 only if everything that can be checked without a log passes; of a proof, only if it holds. @throws REQUEST_INVALID, MEMBERSHIP_FILE_INVALID */
 export async function runVerify(
@@ -38,8 +40,8 @@ export async function runVerify(
   options: { readonly membershipFile: string; readonly json: boolean },
   terminal: Terminal,
 ): Promise<number> {
-  const membership = await parseMembership((await readInput(options.membershipFile, 'membership')).toString('utf8'))
-  const bytes = await readInput(path, 'file')
+  const membership = await readMembership(options.membershipFile)
+  const bytes = await readFile(path).catch(unreadable(path))
   if (isProofFile(bytes)) {
     const proof = await verifyProof(bytes, membership)
     if (options.json) writeJson(terminal, { file: path, ...proof })

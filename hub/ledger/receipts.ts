@@ -3,12 +3,13 @@ import { headers, type Msg } from '@nats-io/transport-node'
 import type { Kysely } from 'kysely'
 import type { Outcome } from '../../runtime/ledger/arrival.ts'
 import { readLogs } from '../../runtime/ledger/ledger.ts'
+import { HUB, hearQuestions } from '../../runtime/ledger/questions.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { type Broker, withTrace } from '../../runtime/nats.ts'
 import { formatLogId, type LogHead, type LogId } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
 import { sealReceipt } from '../../schemas/statements.ts'
-import { askerOf, questionFilter, receiptSubject } from '../../schemas/subjects.ts'
+import { receiptSubject } from '../../schemas/subjects.ts'
 import type { Signer } from '../../schemas/tokens.ts'
 import type { HubEvents } from '../events.ts'
 import { mayReceipt } from '../membership/standings.ts'
@@ -29,8 +30,7 @@ export function startReceipts(options: {
   const { broker, db, fed, signer, events } = options
   const seal = (log: LogId, head: LogHead): Promise<string> => sealReceipt(log, head, { fed, signer, now: options.clock() })
 
-  async function answer(message: Msg): Promise<void> {
-    const asker = askerOf(message.subject)
+  async function answer(message: Msg, asker: string): Promise<void> {
     const states = (await readLogs(db)).filter(state => state.log.origin === asker)
     const tokens = await Promise.all(
       states.flatMap(({ log, head }) =>
@@ -40,11 +40,7 @@ export function startReceipts(options: {
     message.respond(JSON.stringify(tokens))
   }
 
-  const questions = broker.connection.subscribe(questionFilter('hub', 'receipts'), {
-    callback: (error, message) => {
-      if (error === null) void answer(message).catch(failure => events.failed('hub', failure))
-    },
-  })
+  const questions = hearQuestions({ broker, own: HUB, failed: error => events.failed(HUB, error) }, { receipts: answer })
 
   return {
     /** One receipt for each log that moved: the last position of the group speaks for those before it. */
@@ -57,6 +53,6 @@ export function startReceipts(options: {
         events.receipted(log, head)
       }
     },
-    [Symbol.dispose]: () => questions.unsubscribe(),
+    [Symbol.dispose]: () => questions[Symbol.dispose](),
   }
 }

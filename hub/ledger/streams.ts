@@ -34,7 +34,8 @@ const KEEP_DAYS = 7
 const MESSAGE_BYTES = 800 * 1024
 /** what a reader may hold without having written it to its database */
 const UNACKNOWLEDGED = 96
-const ACK_WAIT_S = 60
+/** what was being delivered while an account changed comes again after this; who is slower than this is offered it twice, which harms nobody */
+const ACK_WAIT_S = 20
 /** What the broker was delivering while an account changed is lost with the request for it; an entry of membership is offered again soon. */
 const MEMBERSHIP_ACK_WAIT_S = 3
 export const HUB_READER = 'hub'

@@ -5,6 +5,7 @@
 import type { Msg } from '@nats-io/transport-node'
 import { type Kysely, sql } from 'kysely'
 import { readLogs } from '../../runtime/ledger/ledger.ts'
+import { HUB, hearQuestions } from '../../runtime/ledger/questions.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import type { MembershipKeeper } from '../../runtime/membership/keeper.ts'
 import type { Broker } from '../../runtime/nats.ts'
@@ -14,8 +15,8 @@ import type { LogHead, LogId } from '../../schemas/log.ts'
 import { changeOf } from '../../schemas/membership/admission.ts'
 import { missingConsents } from '../../schemas/membership/alliances.ts'
 import { openAllianceConsent, openKeys } from '../../schemas/membership/consents.ts'
+import { openEntry } from '../../schemas/membership/entries.ts'
 import { checkClosings } from '../../schemas/membership/standing.ts'
-import { askerOf, mayAnswer, questionFilter } from '../../schemas/subjects.ts'
 import { parseToken } from '../../schemas/tokens.ts'
 import type { MembershipLog } from './log.ts'
 import type { OfficeTables } from './tables.ts'
@@ -28,6 +29,8 @@ export type ChangeAnswer =
   | { readonly code: string; readonly reason: string }
 type Change = { readonly change?: unknown; readonly consent?: unknown; readonly zh?: unknown; readonly en?: unknown }
 
+/** entries from the newest on in which a repeat is looked for: it comes within seconds */
+const REPEATS = 256
 const NAME = /^\P{Cc}{1,100}$/u
 
 export function answerChanges(options: {
@@ -39,9 +42,22 @@ export function answerChanges(options: {
 }): Disposable {
   const { broker, db, keeper, log, failed } = options
 
+  /** Where a member's statement stands in the log already: its answer was lost, and it asks again. */
+  function enteredAt(statement: string): number | null {
+    const { fed, tokens } = keeper.state()
+    for (let seq = tokens.length; seq > Math.max(0, tokens.length - REPEATS); seq -= 1) {
+      const { claims } = openEntry(tokens[seq - 1] ?? '', fed)
+      const carried = claims.act === 'alliance' ? claims.consents : 'change' in claims ? [claims.change] : []
+      if (carried.includes(statement)) return seq
+    }
+    return null
+  }
+
   async function enter(code: string, token: string): Promise<ChangeAnswer> {
     const { claims } = openKeys(token, keeper.state().fed)
     if (claims.iss !== code) throw new ExchangeError('MEMBERSHIP_FORGED', `${code}: expected its own change`)
+    const standing = enteredAt(token)
+    if (standing !== null) return { seq: standing }
     const { member } = await changeOf(keeper.state(), { code, change: token })
     const ledger = db.$pickTables<keyof LedgerTables>()
     const logs = (await readLogs(ledger)).filter(state => state.log.origin === code)
@@ -67,6 +83,8 @@ export function answerChanges(options: {
   async function consent(code: string, { consent: token, zh, en }: Change): Promise<ChangeAnswer> {
     const { claims } = openAllianceConsent(String(token), keeper.state().fed)
     if (claims.iss !== code) throw new ExchangeError('ALLIANCE_CONSENT_INVALID', `${code}: expected its own consent`)
+    const standing = enteredAt(String(token))
+    if (standing !== null) return { seq: standing }
     const before = keeper.state().alliances.get(claims.id)
     const proposed = await db.selectFrom('alliance_proposal').selectAll().where('alliance', '=', claims.id).executeTakeFirst()
     const same =
@@ -111,8 +129,7 @@ export function answerChanges(options: {
     return { seq: entered.seq }
   }
 
-  async function answer(message: Msg): Promise<void> {
-    const code = askerOf(message.subject)
+  async function answer(message: Msg, code: string): Promise<void> {
     let said: ChangeAnswer
     try {
       const order = parseIJson(message.data, 2, 'REQUEST_INVALID') as Change | null
@@ -128,8 +145,7 @@ export function answerChanges(options: {
     message.respond(JSON.stringify(said))
   }
 
-  async function proposals(message: Msg): Promise<void> {
-    const code = askerOf(message.subject)
+  async function proposals(message: Msg, code: string): Promise<void> {
     const rows = await db.selectFrom('alliance_proposal').selectAll().execute()
     const consents = await db.selectFrom('alliance_consent').select(['alliance', 'code']).execute()
     const concerned = rows.filter(
@@ -154,18 +170,7 @@ export function answerChanges(options: {
     )
   }
 
-  const listen = (kind: 'change' | 'proposals', act: (message: Msg) => Promise<void>) =>
-    broker.connection.subscribe(questionFilter('hub', kind), {
-      callback: (error, message) => {
-        if (error === null && mayAnswer(message.reply)) void act(message).catch(failed)
-      },
-    })
-  const subscriptions = [listen('change', answer), listen('proposals', proposals)]
-  return {
-    [Symbol.dispose]() {
-      for (const subscription of subscriptions) subscription.unsubscribe()
-    },
-  }
+  return hearQuestions({ broker, own: HUB, failed }, { change: answer, proposals })
 }
 
 /** The furthest entry of a log that a key signed, by the header that its signer writes. */

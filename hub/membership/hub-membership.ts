@@ -1,5 +1,4 @@
 /** Where the hub's membership comes from: its own log, from the founding on, or a configured file that never changes. */
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Kysely } from 'kysely'
 import { readPassphrase } from '../../runtime/keys/key-file.ts'
@@ -11,11 +10,11 @@ import {
   type MembershipKeeper,
   type MembershipSource,
   openMembershipKeeper,
+  readMembershipFile,
 } from '../../runtime/membership/keeper.ts'
 import { type Keyring, openKeyring } from '../../runtime/membership/keyring.ts'
 import type { MembershipTables } from '../../runtime/membership/tables.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
-import { parseMembership } from '../../schemas/membership.ts'
 import type { Signer } from '../../schemas/tokens.ts'
 import type { HubConfig } from '../config.ts'
 
@@ -59,9 +58,6 @@ async function fromFounding(path: string, db: Kysely<LedgerTables & MembershipTa
 }
 
 async function fromFile(path: string) {
-  const text = await readFile(path, 'utf8').catch(cause => {
-    throw new ExchangeError('MEMBERSHIP_FILE_INVALID', `${path}: expected a readable file`, { cause })
-  })
-  const membership = await parseMembership(text)
+  const membership = await readMembershipFile(path)
   return { fed: membership.fed, source: fixedMembership(membership), keeper: null }
 }

@@ -20,7 +20,7 @@ export function startAnnouncer(options: {
   readonly broker: Broker
   readonly db: Kysely<LedgerTables>
   readonly origin: string
-  readonly signer: Signer
+  readonly signer: () => Signer
   readonly membership: () => Membership
   readonly clock: () => Date
   readonly failed: (error: unknown) => void
@@ -43,7 +43,7 @@ export function startAnnouncer(options: {
     )
     const held = all.filter(({ log }) => log.origin !== origin)
     const membership = options.membership()
-    const context = { fed: membership.fed, mem: membership.position, signer: options.signer, now: options.clock() }
+    const context = { fed: membership.fed, mem: membership.position, signer: options.signer(), now: options.clock() }
     const own = all.filter(({ log }) => log.origin === origin)
     for (const audience of new Set(['all', ...own.map(({ log }) => log.audience)])) {
       const witnessed = held.filter(({ log }) => log.audience === audience)

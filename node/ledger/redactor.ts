@@ -62,7 +62,7 @@ const RECEIPT_WAIT_MS = 30_000
 export function createRedactor(options: {
   readonly db: Kysely<LedgerTables>
   readonly broker: Broker
-  readonly signer: Signer
+  readonly signer: () => Signer
   readonly membership: () => Membership
   readonly bodies: Bodies
   readonly clock: () => Date
@@ -178,7 +178,7 @@ export function createRedactor(options: {
     if (stands === null) throw new ExchangeError('BODY_UNREADABLE', `${formatLogId(log)}: expected the key of epoch ${epoch} here`)
     const plain = redactBody(stands, keys, randomBytes(16).toString('base64url'))
     const body = contentKey === null ? plain : encryptBody(contentKey, fed, log, position, plain)
-    const context = { fed, mem, signer: options.signer, now: options.clock() }
+    const context = { fed, mem, signer: options.signer(), now: options.clock() }
     const erasing = { log, position, old, keys, why, body, ...(contentKey === null ? {} : { plain }) }
     const token = await sealRedaction(erasing, context)
     const sent = await encodeBody(body)

@@ -6,7 +6,7 @@
 import { type Kysely, sql } from 'kysely'
 import { appendEntries, lockLogs, readLog, type StoredEntry } from '../../runtime/ledger/ledger.ts'
 import { readLosses } from '../../runtime/ledger/losses.ts'
-import { HUB } from '../../runtime/ledger/repair.ts'
+import { HUB } from '../../runtime/ledger/questions.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { isRestricted } from '../../schemas/content-key.ts'
 import { sealOpening } from '../../schemas/envelope.ts'
@@ -58,7 +58,7 @@ type State = { readonly id: number; readonly log: LogId }
 export function createReopener(
   options: Asking & {
     readonly db: Kysely<LedgerTables>
-    readonly signer: Signer
+    readonly signer: () => Signer
     readonly clock: () => Date
     readonly epochKeys: EpochKeys
     readonly mark: SealedMark
@@ -119,7 +119,7 @@ export function createReopener(
       const keys = isRestricted(log.audience)
         ? (await options.epochKeys.fresh(trx, { id: state.id, log }, membership)).opening
         : null
-      const sealed = await sealOpening(log, epoch, closing, { fed, mem, signer: options.signer, now }, lost, keys)
+      const sealed = await sealOpening(log, epoch, closing, { fed, mem, signer: options.signer(), now }, lost, keys)
       const stored = {
         position: { epoch, seq: 0 },
         digest: sealed.digest,

@@ -63,7 +63,7 @@ export function startRestoration(
       else
         return (
           `${verdict.behind.holder} knows ${formatLogId(log)} up to ${formatPosition(verdict.behind.head)}, which cannot be taken back yet; ` +
-          `hutong ledger reopen ${own} ${log.dataset} --audience ${log.audience} shows what can be done`
+          `hutong ledger reopen ${log.dataset} --at ${own} --audience ${log.audience} shows what can be done`
         )
     }
     return null

@@ -55,7 +55,8 @@ const GROUP_ITEMS = 1024
 export function createSealer(options: {
   readonly db: Kysely<Tables>
   readonly origin: string
-  readonly signer: Signer
+  /** asked together with the membership position that an envelope names */
+  readonly signer: () => Signer
   readonly membership: () => Membership
   readonly epochKeys: EpochKeys
   readonly clock: () => Date
@@ -174,7 +175,7 @@ export function createSealer(options: {
     if (records.length === 0)
       return { id: state.id, results: decisions.map(decision => resultOf(decision, new Map())), records: 0, entries: [] }
     const membership = options.membership()
-    const context: SealContext = { fed: membership.fed, mem: membership.position, signer: options.signer, now: options.clock() }
+    const context: SealContext = { fed: membership.fed, mem: membership.position, signer: options.signer(), now: options.clock() }
     const restricted = isRestricted(log.audience)
     const key = restricted ? await options.epochKeys.current(ledger, { id: state.id, log }, state.head, membership) : null
     const entries: SealedEntry[] = []

@@ -7,6 +7,7 @@ import type { Kysely } from 'kysely'
 import { type LogState, readLog, readLogs } from '../../runtime/ledger/ledger.ts'
 import { beginSnapshot, finishSnapshot, keptSnapshots, storeChunk } from '../../runtime/ledger/snapshots.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
+import { keepRounds } from '../../runtime/rounds.ts'
 import { isRestricted } from '../../schemas/content-key.ts'
 import { comparePositions, formatLogId, type LogId, type Position } from '../../schemas/log.ts'
 import { digestState, type Group, type SnapshotMark } from '../../schemas/snapshot.ts'
@@ -88,23 +89,12 @@ export function startSnapshotter(options: {
     for (const state of await readLogs(db)) if (!stopped && (await isDue(state))) await make(state.log)
   }
 
-  let checking: Promise<void> = Promise.resolve()
-  let busy = false
-  const timer = setInterval(() => {
-    if (busy) return
-    busy = true
-    checking = check()
-      .catch(options.failed)
-      .finally(() => {
-        busy = false
-      })
-  }, CHECK_MS)
+  const rounds = keepRounds(CHECK_MS, check, options.failed)
   return {
     make,
     async [Symbol.asyncDispose]() {
       stopped = true
-      clearInterval(timer)
-      await Promise.all([checking, working])
+      await Promise.all([rounds[Symbol.asyncDispose](), working])
     },
   }
 }

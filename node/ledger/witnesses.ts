@@ -1,5 +1,6 @@
 /** Asks the hub and every other member where this node's own logs stand with them, as its own key once signed it. */
-import { askStanding, HUB } from '../../runtime/ledger/repair.ts'
+import { HUB } from '../../runtime/ledger/questions.ts'
+import { askStanding } from '../../runtime/ledger/repair.ts'
 import type { Broker } from '../../runtime/nats.ts'
 import { parseIJson } from '../../schemas/i-json.ts'
 import { formatLogId, type LogId } from '../../schemas/log.ts'

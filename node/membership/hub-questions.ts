@@ -1,5 +1,5 @@
 /** What a node asks of the hub about itself, over the broker: to enter what it signed, and which alliances wait for consents. */
-
+import type { Msg } from '@nats-io/transport-node'
 import type { Broker } from '../../runtime/nats.ts'
 import { ERRORS, type ErrorCode, ExchangeError } from '../../schemas/errors.ts'
 import { parseIJson } from '../../schemas/i-json.ts'
@@ -22,15 +22,24 @@ export type HubQuestions = {
   proposals(): Promise<Proposal[]>
 }
 
-const TIMEOUT_MS = 15_000
+/** An answer is lost while the accounts at the broker change. The hub answers a repeat as it did the first. */
+const TIMEOUT_MS = 5000
+const ATTEMPTS = 4
 
 export function createHubQuestions(broker: Broker, own: string): HubQuestions {
+  async function request(kind: 'change' | 'proposals', question: string): Promise<Msg> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await broker.connection.request(questionSubject('hub', kind, own), question, { timeout: TIMEOUT_MS })
+      } catch (cause) {
+        if (attempt === ATTEMPTS)
+          throw new ExchangeError('PROGRAM_UNREACHABLE', 'the hub does not answer over the broker', { cause })
+      }
+    }
+  }
+
   async function ask(kind: 'change' | 'proposals', question: object): Promise<unknown> {
-    const answer = await broker.connection
-      .request(questionSubject('hub', kind, own), JSON.stringify(question), { timeout: TIMEOUT_MS })
-      .catch((cause: unknown) => {
-        throw new ExchangeError('PROGRAM_UNREACHABLE', 'the hub does not answer over the broker', { cause })
-      })
+    const answer = await request(kind, JSON.stringify(question))
     const value = parseIJson(answer.data, 8, 'REQUEST_INVALID')
     const { code, reason } = (value ?? {}) as { readonly code?: unknown; readonly reason?: unknown }
     if (typeof code !== 'string') return value

@@ -11,12 +11,13 @@ import {
   type MembershipKeeper,
   type MembershipSource,
   openMembershipKeeper,
+  readMembershipFile,
 } from '../../runtime/membership/keeper.ts'
 import { type Keyring, openKeyring } from '../../runtime/membership/keyring.ts'
 import { placesIn, readMemberFolder } from '../../runtime/membership/member-folder.ts'
 import type { MembershipTables } from '../../runtime/membership/tables.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
-import { memberOf, parseMembership } from '../../schemas/membership.ts'
+import { memberOf } from '../../schemas/membership.ts'
 import type { Signer } from '../../schemas/tokens.ts'
 import type { NodeConfig } from '../config.ts'
 import { type OwnStatements, openOwnStatements } from './own-statements.ts'
@@ -77,10 +78,7 @@ export async function openOwnMembership(config: NodeConfig, db: Kysely<Tables>, 
     }
   }
   const path = membershipFile ?? ''
-  const text = await readFile(path, 'utf8').catch(cause => {
-    throw new ExchangeError('MEMBERSHIP_FILE_INVALID', `${path}: expected a readable file`, { cause })
-  })
-  const membership = await parseMembership(text)
+  const membership = await readMembershipFile(path)
   const { keys } = memberOf(membership, own)
   if (config.keyFile === undefined) throw new ExchangeError('CONFIG_INVALID', 'expected a key file beside the membership file')
   const keyring = await openKeyring({ folder: join(config.dataDir, 'keys'), file: config.keyFile, passphrase })

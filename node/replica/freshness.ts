@@ -5,6 +5,7 @@
  */
 import type { HeadListener } from '../../runtime/ledger/heads.ts'
 import type { LogState } from '../../runtime/ledger/ledger.ts'
+import { keepRounds } from '../../runtime/rounds.ts'
 import { DATASETS } from '../../schemas/datasets/datasets.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import { type Freshness, freshnessAction, freshnessOf, ownFreshness } from '../../schemas/freshness.ts'
@@ -92,16 +93,12 @@ export function keepFreshness(options: {
     )
   }
 
-  let watching: Promise<void> = Promise.resolve()
-  const timer = setInterval(() => {
-    watching = watching.then(watch).catch(options.failed)
-  }, WATCH_MS)
+  const rounds = keepRounds(WATCH_MS, watch, options.failed)
   return {
     judge,
     async [Symbol.asyncDispose]() {
       stopping.abort()
-      clearInterval(timer)
-      await watching
+      await rounds[Symbol.asyncDispose]()
     },
   }
 }

@@ -1,6 +1,7 @@
 /** What the ledger says of a log, entry by entry: the records that took effect, as they were signed. Of what was declared lost, none do. */
-import { sql, type Transaction } from 'kysely'
+import type { Transaction } from 'kysely'
 import { type Bodies, bodiesForAll } from '../../runtime/ledger/bodies.ts'
+import { appliedEntriesOf, type HeldEntry, isBehind } from '../../runtime/ledger/ledger.ts'
 import { storedRedaction } from '../../runtime/ledger/redactions.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import type { EnvelopeClaims } from '../../schemas/generated/envelope.ts'
@@ -12,26 +13,15 @@ import { type PlacedRecord, placedRecords } from './replicator.ts'
 const CHUNK_ENTRIES = 8
 
 type LogRow = { readonly id: number; readonly log: LogId }
-export type EntryRow = Position & {
-  readonly redaction: string | null
-  readonly token: string
-  readonly encoding: string
-  readonly body: Buffer | null
-}
-type Replayed = { readonly entry: EntryRow; readonly records: readonly PlacedRecord[] }
+type Replayed = { readonly entry: HeldEntry; readonly records: readonly PlacedRecord[] }
 
 export async function* replayRecords(
   trx: Transaction<LedgerTables>,
   { id, log }: LogRow,
   bodies: Bodies = bodiesForAll,
 ): AsyncGenerator<Replayed, void, undefined> {
-  for (let after: Position = { epoch: 0, seq: -1 }; ; ) {
-    const entries = await entriesFrom(trx, id)
-      .where(sql<boolean>`(envelope.epoch, envelope.seq) > (${after.epoch}::int, ${after.seq}::bigint)`)
-      .orderBy('envelope.epoch')
-      .orderBy('envelope.seq')
-      .limit(CHUNK_ENTRIES)
-      .execute()
+  for (let after: Position | null = null; ; ) {
+    const entries = await appliedEntriesOf(trx, id).where(isBehind(after)).limit(CHUNK_ENTRIES).execute()
     const last = entries.at(-1)
     if (last === undefined) return
     for (const entry of entries) {
@@ -42,21 +32,6 @@ export async function* replayRecords(
   }
 }
 
-export const entriesFrom = (trx: Transaction<LedgerTables>, id: number) =>
-  trx
-    .selectFrom('envelope')
-    .leftJoin('redaction', join =>
-      join
-        .onRef('redaction.log_id', '=', 'envelope.log_id')
-        .onRef('redaction.epoch', '=', 'envelope.epoch')
-        .onRef('redaction.seq', '=', 'envelope.seq')
-        .on('redaction.newest', '=', true),
-    )
-    .select(['envelope.epoch', 'envelope.seq', 'envelope.token', 'encoding', 'body', 'redaction.token as redaction'])
-    .where('envelope.log_id', '=', id)
-    .where('refusal', 'is', null)
-    .where('body', 'is not', null)
-
 /**
  * What an entry says to this holder, nothing where it is for others; null where its bytes are not what was signed, which the check of
  * the ledger names.
@@ -64,7 +39,7 @@ export const entriesFrom = (trx: Transaction<LedgerTables>, id: number) =>
 export async function recordsOf(
   trx: Transaction<LedgerTables>,
   id: number,
-  entry: EntryRow,
+  entry: HeldEntry,
   bodies: Bodies,
 ): Promise<readonly PlacedRecord[] | null> {
   try {

@@ -3,7 +3,7 @@
  * rest goes to PostgreSQL as the text that the root covers, a group in one statement.
  */
 import { sql } from 'kysely'
-import type { Loader, Prepared } from '../../runtime/ledger/bootstrap.ts'
+import type { Loader, Prepared } from '../../runtime/ledger/bootstrap-groups.ts'
 import { type Quarantined, quarantine } from '../../runtime/ledger/quarantine.ts'
 import { type OpenDatasetName, parseDatasetName } from '../../schemas/datasets/datasets.ts'
 import { ExchangeError } from '../../schemas/errors.ts'

@@ -5,13 +5,14 @@
  */
 import { sql, type Transaction } from 'kysely'
 import { type Bodies, bodiesForAll } from '../../runtime/ledger/bodies.ts'
+import { appliedEntriesOf } from '../../runtime/ledger/ledger.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import type { Finding, VerifiedLog } from '../../runtime/ledger/verification.ts'
 import type { OpenDatasetName } from '../../schemas/datasets/datasets.ts'
 import { comparePositions, formatPosition, type Position } from '../../schemas/log.ts'
 import { type ExchangeRecord, isSameJson, type JsonValue } from '../../schemas/record.ts'
 import { REPLICAS, replicaTable } from './datasets.ts'
-import { asideOf, entriesFrom, recordsOf, replayRecords } from './replay.ts'
+import { asideOf, recordsOf, replayRecords } from './replay.ts'
 
 const CHUNK_ROWS = 500
 
@@ -108,7 +109,7 @@ async function stands(
   { id, log, bodies }: Pick<VerifiedLog, 'id' | 'log'> & { readonly bodies: Bodies },
   row: PlacedRow,
 ): Promise<boolean> {
-  const entry = await entriesFrom(trx, id)
+  const entry = await appliedEntriesOf(trx, id)
     .where('envelope.epoch', '=', row.epoch)
     .where('envelope.seq', '=', row.seq)
     .executeTakeFirst()

@@ -7,6 +7,7 @@ import { type Kysely, sql } from 'kysely'
 import type { HeadListener } from '../../runtime/ledger/heads.ts'
 import { readLogs } from '../../runtime/ledger/ledger.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
+import { keepRounds } from '../../runtime/rounds.ts'
 import { digestOf } from '../../schemas/digest.ts'
 import { formatLogId } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
@@ -96,21 +97,5 @@ export function startMonthlyFigure(options: Options): AsyncDisposable {
     }
   }
 
-  let working: Promise<void> = Promise.resolve()
-  let busy = false
-  const timer = setInterval(() => {
-    if (busy) return
-    busy = true
-    working = check()
-      .catch(error => options.events.failed(own, error))
-      .finally(() => {
-        busy = false
-      })
-  }, CHECK_MS)
-  return {
-    async [Symbol.asyncDispose]() {
-      clearInterval(timer)
-      await working
-    },
-  }
+  return keepRounds(CHECK_MS, check, error => options.events.failed(own, error))
 }

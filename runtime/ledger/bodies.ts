@@ -20,6 +20,15 @@ import type { LedgerTables } from './tables.ts'
 export type Opening = { readonly logId: number; readonly epoch: number; readonly token: string }
 type Redacted = { readonly pdg?: Digest; readonly keys: ReadonlySet<string> } | null
 
+type Read<Result> = (
+  db: Kysely<LedgerTables>,
+  logId: number,
+  claims: EnvelopeClaims,
+  bytes: Uint8Array,
+  redaction?: Redacted,
+  arrived?: readonly Opening[],
+) => Promise<Result | null>
+
 export type Bodies = {
   /** whether the key of that identifier is held here */
   holds(kid: string): boolean
@@ -28,25 +37,11 @@ export type Bodies = {
   /** Null where no key of this holder is among the readers'. @throws BODY_UNREADABLE */
   keyOf(db: Kysely<LedgerTables>, logId: number, epoch: number, arrived?: readonly Opening[]): Promise<Uint8Array | null>
   /** The plain body of bytes that `dig` names, null where it is for others. @throws BODY_UNREADABLE */
-  plain(
-    db: Kysely<LedgerTables>,
-    logId: number,
-    claims: EnvelopeClaims,
-    bytes: Uint8Array,
-    redaction?: Redacted,
-    arrived?: readonly Opening[],
-  ): Promise<Uint8Array | null>
+  readonly plain: Read<Uint8Array>
   /** The same of one that stands in the ledger: whether it is the text that was signed was settled when it came. @throws BODY_UNREADABLE */
   held(db: Kysely<LedgerTables>, logId: number, claims: EnvelopeClaims, bytes: Uint8Array): Promise<Uint8Array | null>
   /** Its records, null where they are for others. What is not readable though it should be is a refusal, like any fault of its origin. */
-  records(
-    db: Kysely<LedgerTables>,
-    logId: number,
-    claims: EnvelopeClaims,
-    bytes: Uint8Array,
-    redaction?: Redacted,
-    arrived?: readonly Opening[],
-  ): Promise<{ readonly plain: Uint8Array | null; readonly content: OpenedBody } | null>
+  readonly records: Read<{ readonly plain: Uint8Array | null; readonly content: OpenedBody }>
 }
 
 /** unwrapped keys at hand */

@@ -8,43 +8,28 @@
  * the log is then read from its first entry, which needs nobody's word. A false alarm costs time and nothing else.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Kysely, sql, type Transaction } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import { isRestricted } from '../../schemas/content-key.ts'
-import { decodeBody } from '../../schemas/encoding.ts'
 import { ExchangeError, isExchangeError } from '../../schemas/errors.ts'
-import { LIMITS } from '../../schemas/limits.ts'
 import { formatLogId, type LogId } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
-import { type ChunkLine, checkGroup, parseChunk, type SnapshotMark } from '../../schemas/snapshot.ts'
+import type { SnapshotMark } from '../../schemas/snapshot.ts'
 import { repairSources } from '../../schemas/sync.ts'
 import type { Broker } from '../nats.ts'
+import { type BootstrapTask, type Loader, loadGroups, missingGroups } from './bootstrap-groups.ts'
 import type { HeadListener } from './heads.ts'
 import { lockLogs, readLog } from './ledger.ts'
-import { HUB } from './repair.ts'
+import { HUB } from './questions.ts'
 import { noteRoot } from './root-judge.ts'
 import { fetchManifest } from './snapshot-keeper.ts'
-import { askSnapshot, type Piece, questionOf } from './snapshot-questions.ts'
 import { groupsOf } from './snapshots.ts'
 import type { LedgerTables } from './tables.ts'
 
-/** groups stored at once, and fetched ahead of that */
-const STORING = 2
-const AHEAD = LIMITS.snapshotGroups * 2
-const AHEAD_BYTES = 16 * 1024 * 1024
 const AGAIN_MS = 1000
 /** rounds in which the hub is waited for, which gives nothing that it has not judged; the origin's own word counts after that */
 const HUB_ROUNDS = 20
 /** rounds in which somebody answers and nobody gives the snapshot, before the log is read from its first entry */
 const MOST_ROUNDS = 30
-
-/** What loading means where records are read. */
-export interface Loader {
-  /** judges the records like arriving ones, away from the database; what is wrong is set aside, not thrown */
-  prepare(log: LogId, lines: readonly ChunkLine[]): Prepared
-  /** takes away everything that an attempt has stored of a log */
-  clear(trx: Transaction<LedgerTables>, log: { readonly id: number; readonly dataset: string }): Promise<void>
-}
-export type Prepared = { store(trx: Transaction<LedgerTables>, logId: number): Promise<void> }
 
 export type BootstrapEvents = {
   bootstrapBegan(log: LogId, mark: SnapshotMark): void
@@ -59,8 +44,6 @@ export type Bootstrap = AsyncDisposable & {
   claims(log: LogId): Promise<boolean>
   isLoading(log: LogId): boolean
 }
-
-type Task = SnapshotMark & { readonly logId: number; readonly log: LogId; readonly token: string; manifest: Buffer | null }
 
 /** The snapshot is not to be used at all: another holder or the snapshot itself says so. */
 const refused = (reason: string): ExchangeError => new ExchangeError('SNAPSHOT_REFUSED', reason)
@@ -81,6 +64,7 @@ export function startBootstrap(options: {
   const { broker, db, own, loader, events } = options
   const stopping = new AbortController()
   const running = new Map<string, { readonly log: LogId; readonly work: Promise<void> }>()
+  const loading = { broker, db, own, loader, stopping: stopping.signal }
   const stopped = (): boolean => stopping.signal.aborted
 
   const announcedOf = (log: LogId): { readonly mark: SnapshotMark; readonly token: string } | null => {
@@ -153,7 +137,7 @@ export function startBootstrap(options: {
     }
   }
 
-  async function readTask(log: LogId): Promise<Task | null> {
+  async function readTask(log: LogId): Promise<BootstrapTask | null> {
     const state = await readLog(db, log)
     const row =
       state === null ? undefined : await db.selectFrom('bootstrap').selectAll().where('log_id', '=', state.id).executeTakeFirst()
@@ -164,7 +148,7 @@ export function startBootstrap(options: {
 
   /** Holders that give the snapshot, in order. One that has found another root ends the attempt. */
   async function ask(
-    task: Task,
+    task: BootstrapTask,
   ): Promise<{ readonly keepers: string[]; readonly answered: string[]; readonly manifest: Buffer | null }> {
     const holders = repairSources(task.log, own, [...options.membership().members.keys()])
     const answers = await Promise.allSettled(holders.map(holder => fetchManifest(broker, { holder, asker: own }, task.log, task)))
@@ -184,7 +168,7 @@ export function startBootstrap(options: {
     return { keepers, answered, manifest }
   }
 
-  async function load(task: Task, round: number): Promise<'whole' | 'parts' | 'silence'> {
+  async function load(task: BootstrapTask, round: number): Promise<'whole' | 'parts' | 'silence'> {
     const { keepers, answered, manifest } = await ask(task)
     if (answered.length === 0) return 'silence'
     if (answered.includes(HUB) && !keepers.includes(HUB) && round < HUB_ROUNDS) return 'parts'
@@ -195,108 +179,17 @@ export function startBootstrap(options: {
     if (task.manifest === null) return 'parts'
     for (const holder of keepers) {
       if (stopped()) return 'parts'
-      const missing = await missingGroups(task.logId, groupsOf(task.manifest))
+      const missing = await missingGroups(db, task.logId, groupsOf(task.manifest))
       if (missing.length === 0) return 'whole'
-      await loadFrom(holder, task, task.manifest, missing).catch(error => {
+      await loadGroups(loading, holder, task, task.manifest, missing).catch(error => {
         if (!stopped()) events.failed(task.log.origin, error)
       })
     }
-    return (await missingGroups(task.logId, groupsOf(task.manifest))).length === 0 ? 'whole' : 'parts'
-  }
-
-  async function missingGroups(logId: number, groups: number): Promise<number[]> {
-    const rows = await db.selectFrom('bootstrap_group').select('number').where('log_id', '=', logId).execute()
-    const stand = new Set(rows.map(row => row.number))
-    return Array.from({ length: groups }, (_, number) => number).filter(number => !stand.has(number))
-  }
-
-  /** Fetches ahead while a few groups are stored; what is fetched and not stored yet is bounded. */
-  async function loadFrom(holder: string, task: Task, manifest: Buffer, missing: readonly number[]): Promise<void> {
-    const wanted = new Set(missing)
-    const fetched: Piece[] = []
-    const failing = new AbortController()
-    let wake = Promise.withResolvers<void>()
-    let ended = false
-    const tell = (): void => {
-      wake.resolve()
-      wake = Promise.withResolvers<void>()
-    }
-
-    async function fetch(): Promise<void> {
-      for (let number = missing[0] ?? 0; number < groupsOf(manifest) && !stopped() && !failing.signal.aborted; ) {
-        if (!wanted.has(number)) {
-          number += 1
-          continue
-        }
-        if (fetched.length >= AHEAD || fetched.reduce((sum, { bytes }) => sum + bytes.length, 0) >= AHEAD_BYTES) {
-          await wake.promise
-          continue
-        }
-        const pieces = await askSnapshot(broker, { holder, asker: own }, questionOf(task.log, task, number))
-        if (pieces[0]?.number !== number) throw new ExchangeError('SNAPSHOT_UNKNOWN', `${holder}: expected group ${number}`)
-        for (const piece of pieces) if (wanted.delete(piece.number)) fetched.push(piece)
-        tell()
-      }
-    }
-
-    async function store(): Promise<void> {
-      for (;;) {
-        if (stopped() || failing.signal.aborted) return
-        const piece = fetched.shift()
-        if (piece === undefined) {
-          if (ended) return
-          await wake.promise
-          continue
-        }
-        tell()
-        const lines = parseChunk(await decodeBody(piece.bytes, piece.encoding, LIMITS.snapshotChunkBytes))
-        checkGroup(lines, manifest, piece.number)
-        await storeGroup(task, piece.number, lines)
-      }
-    }
-
-    const guarded = async (work: () => Promise<void>): Promise<void> => {
-      try {
-        await work()
-      } catch (error) {
-        failing.abort()
-        throw error
-      } finally {
-        tell()
-      }
-    }
-    const fetching = guarded(async () => {
-      try {
-        await fetch()
-      } finally {
-        ended = true
-      }
-    })
-    const results = await Promise.allSettled([fetching, ...Array.from({ length: STORING }, () => guarded(store))])
-    const failed = results.find(result => result.status === 'rejected')
-    if (failed !== undefined) throw failed.reason
-  }
-
-  async function storeGroup({ logId, log }: Task, number: number, lines: readonly ChunkLine[]): Promise<void> {
-    const prepared = loader.prepare(log, lines)
-    await db.transaction().execute(async trx => {
-      const { numInsertedOrUpdatedRows } = await trx
-        .insertInto('bootstrap_group')
-        .values({
-          log_id: logId,
-          number,
-          records: lines.length,
-          first_key: lines[0]?.key ?? '',
-          last_key: lines.at(-1)?.key ?? '',
-        })
-        .onConflict(conflict => conflict.doNothing())
-        .executeTakeFirst()
-      if (numInsertedOrUpdatedRows !== 0n) await prepared.store(trx, logId)
-    })
+    return (await missingGroups(db, task.logId, groupsOf(task.manifest))).length === 0 ? 'whole' : 'parts'
   }
 
   /** The whole of it stands: from now on the log is at the snapshot's position. */
-  async function finish(task: Task): Promise<void> {
+  async function finish(task: BootstrapTask): Promise<void> {
     const { logId, log, at, token, records } = task
     await db.transaction().execute(async trx => {
       await lockLogs(trx, [log])

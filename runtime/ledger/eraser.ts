@@ -8,6 +8,7 @@ import { comparePositions, formatLogId, type LogId, type Position } from '../../
 import type { Membership } from '../../schemas/membership.ts'
 import { repairSources } from '../../schemas/sync.ts'
 import type { Broker } from '../nats.ts'
+import { keepRounds } from '../rounds.ts'
 import type { Receiver } from './arrival.ts'
 import type { LedgerEvents } from './events.ts'
 import type { HeadListener } from './heads.ts'
@@ -94,10 +95,7 @@ export function startEraser(options: {
     }
   }
 
-  let checking: Promise<void> = Promise.resolve()
-  const timer = setInterval(() => {
-    checking = checking.then(check).catch(error => events.failed(own, error))
-  }, CHECK_MS)
+  const rounds = keepRounds(CHECK_MS, check, error => events.failed(own, error))
   return {
     async takeBack(log) {
       const start = { issued: Math.max(0, (await lastIssued(db, log)) - CLOCK_SLACK_S), epoch: 0, seq: 0 }
@@ -111,8 +109,7 @@ export function startEraser(options: {
     },
     async [Symbol.asyncDispose]() {
       stopped = true
-      clearInterval(timer)
-      await checking
+      await rounds[Symbol.asyncDispose]()
     },
   }
 }

@@ -54,6 +54,8 @@ export function followOrigin(options: {
   const { broker, origin, receiver, events } = options
   const stopping = new AbortController()
   const waiting: JsMsg[] = []
+  /** positions in the stream of what was delivered and is not settled */
+  const inHand = new Set<number>()
   let wake: () => void = () => {}
   let messages: ConsumerMessages | null = null
   let detached: string | null = 'not connected to the stream yet'
@@ -70,6 +72,9 @@ export function followOrigin(options: {
           // A consumer that is gone is a trouble to be seen, not something to wait for in silence.
           abort_on_missing_resource: true,
           callback: message => {
+            // While the database is away the broker offers again what is in hand already; kept twice, it would fill the memory.
+            if (inHand.has(message.seq)) return
+            inHand.add(message.seq)
             waiting.push(message)
             wake()
           },
@@ -143,20 +148,28 @@ export function followOrigin(options: {
     return true
   }
 
+  const release = (messages: readonly JsMsg[]): void => {
+    for (const { seq } of messages) inHand.delete(seq)
+  }
+
   async function run(): Promise<void> {
     let settling: Promise<void> = Promise.resolve()
     while (!stopping.signal.aborted) {
-      const group = (await nextGroup()).filter(message => !isEarly(message))
+      const delivered = await nextGroup()
+      const group = delivered.filter(message => !isEarly(message))
+      release(delivered.filter(message => !group.includes(message)))
       if (group.length === 0) continue
       // Opening may ask the database what was erased, so it too waits for one that is away.
       const opened = (await persistently(() => Promise.all(group.map(open)))) ?? []
       await settling
       // What fails after the commit (a receipt, an acknowledgement) is offered again by the broker; nobody awaits it before the next group.
       if (opened.length > 0)
-        settling = settle(group, opened).catch(error => {
-          unsettled = error instanceof Error ? error.message : String(error)
-          events.failed(origin, error)
-        })
+        settling = settle(group, opened)
+          .catch(error => {
+            unsettled = error instanceof Error ? error.message : String(error)
+            events.failed(origin, error)
+          })
+          .finally(() => release(group))
     }
     await settling
   }

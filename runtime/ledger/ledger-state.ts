@@ -11,6 +11,7 @@ import { openBytes, openRecords } from '../../schemas/opening.ts'
 import { highestOfEachKey } from '../../schemas/replica-rule.ts'
 import { type Place, recordDigest, recordText, type StateRecord } from '../../schemas/snapshot.ts'
 import { parseToken } from '../../schemas/tokens.ts'
+import { appliedEntriesOf, isBehind } from './ledger.ts'
 import { storedRedaction } from './redactions.ts'
 import type { LedgerTables } from './tables.ts'
 
@@ -47,24 +48,10 @@ export async function* spokenRecords(
   until: Position,
   wanted: (keys: ReadonlySet<string>) => boolean = () => true,
 ): AsyncGenerator<readonly SpokenRecord[], void, undefined> {
-  for (let last = after ?? { epoch: 0, seq: -1 }; ; ) {
-    const rows = await db
-      .selectFrom('envelope')
-      .leftJoin('redaction', join =>
-        join
-          .onRef('redaction.log_id', '=', 'envelope.log_id')
-          .onRef('redaction.epoch', '=', 'envelope.epoch')
-          .onRef('redaction.seq', '=', 'envelope.seq')
-          .on('redaction.newest', '=', true),
-      )
-      .select(['envelope.epoch', 'envelope.seq', 'envelope.token', 'encoding', 'body', 'redaction.token as redaction'])
-      .where('envelope.log_id', '=', logId)
-      .where('refusal', 'is', null)
-      .where('body', 'is not', null)
-      .where(sql<boolean>`(envelope.epoch, envelope.seq) > (${last.epoch}::int, ${last.seq}::bigint)`)
+  for (let last = after; ; ) {
+    const rows = await appliedEntriesOf(db, logId)
+      .where(isBehind(last))
       .where(sql<boolean>`(envelope.epoch, envelope.seq) <= (${until.epoch}::int, ${until.seq}::bigint)`)
-      .orderBy('envelope.epoch')
-      .orderBy('envelope.seq')
       .limit(CHUNK_ENTRIES)
       .execute()
     const end = rows.at(-1)

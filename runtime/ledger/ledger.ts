@@ -20,6 +20,15 @@ export type StoredEntry = {
   readonly redaction?: string | null
 }
 
+/** The same as its row stands. */
+export type HeldEntry = Position &
+  Omit<StoredEntry, 'position'> & {
+    readonly body: Buffer | null
+    readonly redaction: string | null
+    /** code of the refusal, if its origin said it but nothing of it was applied */
+    readonly refusal: string | null
+  }
+
 export type NewEntry = StoredEntry & {
   readonly logId: number
   readonly issuedAt: Date
@@ -199,12 +208,7 @@ export async function entriesAt(
 /** Entries of one epoch from `from` on, in order. The caller bounds bytes by `limit` rows of at most 768 KiB. */
 export async function readRange(db: Reader, logId: number, epoch: number, from: number, limit: number): Promise<StoredEntry[]> {
   return storedOf(
-    await entriesOf(db, logId)
-      .where('envelope.epoch', '=', epoch)
-      .where('envelope.seq', '>=', from)
-      .orderBy('envelope.seq')
-      .limit(limit)
-      .execute(),
+    await entriesOf(db, logId).where('envelope.epoch', '=', epoch).where('envelope.seq', '>=', from).limit(limit).execute(),
   )
 }
 
@@ -213,14 +217,13 @@ export async function readOnward(db: Reader, logId: number, { epoch, seq }: Posi
   return storedOf(
     await entriesOf(db, logId)
       .where(sql<boolean>`(envelope.epoch, envelope.seq) >= (${epoch}::int, ${seq}::bigint)`)
-      .orderBy('envelope.epoch')
-      .orderBy('envelope.seq')
       .limit(limit)
       .execute(),
   )
 }
 
-const entriesOf = (db: Reader, logId: number) =>
+/** What is held of a log, in order, each entry with the newest redaction of its position: its body is then the one that this names. */
+export const entriesOf = (db: Reader, logId: number) =>
   db
     .selectFrom('envelope')
     .leftJoin('redaction', join =>
@@ -230,12 +233,22 @@ const entriesOf = (db: Reader, logId: number) =>
         .onRef('redaction.seq', '=', 'envelope.seq')
         .on('redaction.newest', '=', true),
     )
-    .select(['envelope.epoch', 'envelope.seq', 'digest', 'envelope.token', 'encoding', 'body', 'records'])
+    .select(['envelope.epoch', 'envelope.seq', 'digest', 'envelope.token', 'encoding', 'body', 'records', 'refusal'])
     .select('redaction.token as redaction')
     .where('envelope.log_id', '=', logId)
+    .orderBy('envelope.epoch')
+    .orderBy('envelope.seq')
 
-const storedOf = (rows: readonly (Omit<StoredEntry, 'position'> & Position)[]): StoredEntry[] =>
-  rows.map(({ epoch, seq, ...row }) => ({ ...row, position: { epoch, seq } }))
+/** Those of them whose records took effect. */
+export const appliedEntriesOf = (db: Reader, logId: number) =>
+  entriesOf(db, logId).where('refusal', 'is', null).where('body', 'is not', null)
+
+/** Behind a position; null for the beginning. */
+export const isBehind = (after: Position | null) =>
+  sql<boolean>`(envelope.epoch, envelope.seq) > (${after?.epoch ?? 0}::int, ${after?.seq ?? -1}::bigint)`
+
+const storedOf = (rows: readonly HeldEntry[]): StoredEntry[] =>
+  rows.map(({ epoch, seq, refusal: _, ...row }) => ({ ...row, position: { epoch, seq } }))
 
 /** Notes a receipt for an own log; an older one never replaces a newer one. */
 export async function noteReceipt(db: Reader, log: LogId, head: LogHead, token: string): Promise<boolean> {

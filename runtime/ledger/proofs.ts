@@ -10,16 +10,16 @@ import type { Kysely } from 'kysely'
 import { ExchangeError, isExchangeError } from '../../schemas/errors.ts'
 import { parseIJson } from '../../schemas/i-json.ts'
 import { formatLogId, type LogId } from '../../schemas/log.ts'
-import { audiencesRead, type Membership, memberOf } from '../../schemas/membership.ts'
+import type { Membership } from '../../schemas/membership.ts'
 import { isTransient } from '../../schemas/opening.ts'
 import { HUB_SIGNER, openProof, proofIdentity, type Statements } from '../../schemas/proof.ts'
-import { askerOf, mayAnswer, questionFilter, questionSubject } from '../../schemas/subjects.ts'
+import { askerOf, questionFilter, questionSubject } from '../../schemas/subjects.ts'
 import type { Broker } from '../nats.ts'
 import type { LedgerEvents } from './events.ts'
 import { convict, freeze, readConvictions, readForks } from './forks.ts'
 import { lockLogs } from './ledger.ts'
 import { quarantine } from './quarantine.ts'
-import { HUB } from './repair.ts'
+import { HUB, hearQuestions, mayHold } from './questions.ts'
 import type { LedgerTables } from './tables.ts'
 
 /** how soon a proof that was found is handed on */
@@ -69,8 +69,7 @@ export function startProofs(options: {
   let waiting = 0
   let turn = 0
 
-  const mayHold = (program: string, log: LogId): boolean =>
-    program === HUB || program === log.origin || audiencesRead(memberOf(options.membership(), program)).includes(log.audience)
+  const concerns = (program: string, log: LogId): boolean => mayHold(options.membership(), program, log)
   const neighbours = (): string[] => [...options.membership().members.keys()].filter(code => code !== own)
   const others = (): string[] => (own === HUB ? neighbours() : [HUB, ...neighbours()])
 
@@ -83,7 +82,7 @@ export function startProofs(options: {
       return
     }
     const { log } = contradiction
-    if (!mayHold(own, log))
+    if (!concerns(own, log))
       throw new ExchangeError('AUDIENCE_NOT_ALLOWED', `expected a log that ${own} may hold, got ${formatLogId(log)}`)
     const isNew = await db.transaction().execute(async trx => {
       const state = (await lockLogs(trx, [log])).get(formatLogId(log))
@@ -122,7 +121,7 @@ export function startProofs(options: {
   async function answer(message: Msg, asker: string): Promise<void> {
     const { frozen, convictions } = parseQuestion(message.data)
     const has = new Set(frozen)
-    const forks = (await readForks(db)).filter(({ log }) => mayHold(asker, log) && !has.has(formatLogId(log)))
+    const forks = (await readForks(db)).filter(({ log }) => concerns(asker, log) && !has.has(formatLogId(log)))
     const hub = convictions < CONVICTIONS_PASSED ? (await readConvictions(db)).slice(0, CONVICTIONS_PASSED) : []
     const proofs: Statements[] = []
     let bytes = 2
@@ -143,7 +142,7 @@ export function startProofs(options: {
       if (told.has(identity)) continue
       told.add(identity)
       for (const other of others())
-        if (log === null || mayHold(other, log))
+        if (log === null || concerns(other, log))
           broker.connection.publish(questionSubject(other, 'proof', own), JSON.stringify(statements))
     }
   }
@@ -167,14 +166,10 @@ export function startProofs(options: {
   const queue = (work: () => Promise<void>): void => {
     working = working.then(work).catch(error => (stopped ? undefined : events.failed(own, error)))
   }
-  const answers = broker.connection.subscribe(questionFilter(own, 'forks'), {
-    callback: (error, message) => {
-      if (error !== null) return
-      const asker = askerOf(message.subject)
-      const named = mayAnswer(message.reply)
-      if (named) void answer(message, asker).catch(failure => events.failed(asker, failure))
-    },
-  })
+  const answers = hearQuestions(
+    { broker, own, failed: error => events.failed(own, error) },
+    { forks: (message, asker) => answer(message, asker).catch(error => events.failed(asker, error)) },
+  )
   const handed = broker.connection.subscribe(questionFilter(own, 'proof'), {
     callback: (error, message) => {
       if (error !== null || waiting >= PROOFS_AT_ONCE) return
@@ -198,7 +193,8 @@ export function startProofs(options: {
     async [Symbol.asyncDispose]() {
       stopped = true
       for (const timer of timers) clearInterval(timer)
-      for (const subscription of [answers, handed]) subscription.unsubscribe()
+      answers[Symbol.dispose]()
+      handed.unsubscribe()
       await Promise.all([working, asking])
     },
   }

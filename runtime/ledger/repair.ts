@@ -3,23 +3,24 @@
  * the stream's own and a last one that says how it ended. Entries verify the same however they came, so it matters to nobody who
  * answered. Answers go where the broker has put them for another account, and nowhere else.
  */
-import { headers, type Msg } from '@nats-io/transport-node'
+import type { Msg } from '@nats-io/transport-node'
 import type { Kysely } from 'kysely'
 import { tokenKindOf } from '../../schemas/bundle.ts'
-import { type ErrorCode, ExchangeError, isExchangeError } from '../../schemas/errors.ts'
+import { ExchangeError } from '../../schemas/errors.ts'
 import { parseIJson } from '../../schemas/i-json.ts'
 import { LIMITS } from '../../schemas/limits.ts'
 import { comparePositions, formatLogId, formatPosition, type LogHead, type LogId } from '../../schemas/log.ts'
 import { audiencesRead, type Membership, memberOf } from '../../schemas/membership.ts'
 import { openToken } from '../../schemas/opening.ts'
 import { openHead } from '../../schemas/statements.ts'
-import { askerOf, HEADERS, mayAnswer, type QuestionKind, questionFilter, questionSubject } from '../../schemas/subjects.ts'
+import { HEADERS, type QuestionKind, questionSubject } from '../../schemas/subjects.ts'
 import type { Broker } from '../nats.ts'
 import type { Arrival } from './arrival.ts'
 import type { HeadListener } from './heads.ts'
 import { entriesAt, readLog, readLogs, readOnward } from './ledger.ts'
 import { lostTokens } from './losses.ts'
 import { arrivalOf, entryHeaders } from './message.ts'
+import { answerAbout, HUB, hearQuestions, parseLogQuestion } from './questions.ts'
 import type { LedgerTables } from './tables.ts'
 
 export type RangeQuestion = LogId & { readonly epoch: number; readonly from: number }
@@ -27,7 +28,6 @@ export type Standing = { readonly log: LogId; readonly head: LogHead }
 
 const ANSWER_TIMEOUT_MS = 10_000
 const STANDING_TIMEOUT_MS = 3000
-export const HUB = 'hub'
 /** an origin has a log for each dataset and audience, and a head for each audience */
 const STANDING_TOKENS = 256
 /** what one answer with heads may hold: below the broker's limit on a message */
@@ -108,14 +108,8 @@ export async function askHeads(broker: Broker, holder: string, asker: string): P
 }
 
 function parseQuestion(message: Msg): RangeQuestion {
-  const value = parseIJson(message.data, 2, 'REQUEST_INVALID') as { readonly [name: string]: unknown }
-  const { origin, dataset, audience, epoch, from } = value ?? {}
-  if (typeof origin !== 'string' || typeof dataset !== 'string' || typeof audience !== 'string') {
-    throw new ExchangeError('REQUEST_INVALID', 'expected origin, dataset and audience as text')
-  }
-  if (!Number.isSafeInteger(epoch) || !Number.isSafeInteger(from))
-    throw new ExchangeError('REQUEST_INVALID', 'expected epoch and from as whole numbers')
-  return { origin, dataset, audience, epoch: Number(epoch), from: Number(from) }
+  const { log, numbers } = parseLogQuestion(message, ['epoch', 'from'])
+  return { ...log, ...numbers }
 }
 
 /** Answers for what this holder holds, to those who may hold it too. */
@@ -127,36 +121,20 @@ export function answerQuestions(options: {
   readonly heads: () => HeadListener
   readonly failed: (error: unknown) => void
 }): Disposable {
-  const { broker, db, own } = options
+  const { db } = options
 
-  async function range(message: Msg, asker: string): Promise<void> {
-    const end = headers()
-    try {
-      const question = parseQuestion(message)
-      if (
-        asker !== HUB &&
-        question.origin !== asker &&
-        !audiencesRead(memberOf(options.membership(), asker)).includes(question.audience)
-      ) {
-        throw new ExchangeError('AUDIENCE_NOT_ALLOWED', `${asker} does not belong to ${question.audience}`)
-      }
-      const state = await readLog(db, question)
-      if (state === null) throw new ExchangeError('LOG_UNKNOWN', `expected a log held here, got ${formatLogId(question)}`)
-      if (state.base !== null && comparePositions({ epoch: question.epoch, seq: question.from }, state.base) <= 0) {
-        throw new ExchangeError('ENVELOPE_UNKNOWN', `${formatLogId(question)} begins here behind ${formatPosition(state.base)}`)
-      }
-      let bytes = 0
-      for (const entry of await readOnward(db, state.id, { epoch: question.epoch, seq: question.from }, LIMITS.rangeEnvelopes)) {
-        bytes += entry.body?.length ?? 0
-        if (bytes > LIMITS.rangeBytes) break
-        message.respond(entry.body ?? undefined, { headers: entryHeaders(entry) })
-      }
-      end.set(HEADERS.end, 'true')
-    } catch (error) {
-      const code: ErrorCode = isExchangeError(error) ? error.code : 'INTERNAL'
-      end.set(HEADERS.code, code)
+  async function range(message: Msg, question: RangeQuestion): Promise<void> {
+    const state = await readLog(db, question)
+    if (state === null) throw new ExchangeError('LOG_UNKNOWN', `expected a log held here, got ${formatLogId(question)}`)
+    if (state.base !== null && comparePositions({ epoch: question.epoch, seq: question.from }, state.base) <= 0) {
+      throw new ExchangeError('ENVELOPE_UNKNOWN', `${formatLogId(question)} begins here behind ${formatPosition(state.base)}`)
     }
-    message.respond(undefined, { headers: end })
+    let bytes = 0
+    for (const entry of await readOnward(db, state.id, { epoch: question.epoch, seq: question.from }, LIMITS.rangeEnvelopes)) {
+      bytes += entry.body?.length ?? 0
+      if (bytes > LIMITS.rangeBytes) break
+      message.respond(entry.body ?? undefined, { headers: entryHeaders(entry) })
+    }
   }
 
   async function standing(message: Msg, asker: string): Promise<void> {
@@ -187,18 +165,5 @@ export function answerQuestions(options: {
     message.respond(JSON.stringify(tokens))
   }
 
-  const listen = (kind: QuestionKind, answer: (message: Msg, asker: string) => Promise<void>) =>
-    broker.connection.subscribe(questionFilter(own, kind), {
-      callback: (error, message) => {
-        if (error !== null) return
-        const asker = askerOf(message.subject)
-        if (mayAnswer(message.reply)) void answer(message, asker).catch(options.failed)
-      },
-    })
-  const subscriptions = [listen('range', range), listen('standing', standing), listen('heads', newestHeads)]
-  return {
-    [Symbol.dispose]() {
-      for (const subscription of subscriptions) subscription.unsubscribe()
-    },
-  }
+  return hearQuestions(options, { range: answerAbout(options, parseQuestion, range), standing, heads: newestHeads })
 }

@@ -8,6 +8,7 @@ import { comparePositions, formatLogId, type LogId, type Position } from '../../
 import type { Membership } from '../../schemas/membership.ts'
 import { repairSources } from '../../schemas/sync.ts'
 import type { Broker } from '../nats.ts'
+import { keepRounds } from '../rounds.ts'
 import type { Outcome, Receiver } from './arrival.ts'
 import type { LedgerEvents } from './events.ts'
 import type { HeadListener } from './heads.ts'
@@ -119,16 +120,12 @@ export function startRepairer(options: {
     }
   }
 
-  let checking: Promise<void> = Promise.resolve()
-  const timer = setInterval(() => {
-    checking = checking.then(check).catch(error => events.failed(own, error))
-  }, CHECK_MS)
+  const rounds = keepRounds(CHECK_MS, check, error => events.failed(own, error))
   return {
     repair,
     async [Symbol.asyncDispose]() {
       stopped = true
-      clearInterval(timer)
-      await Promise.all([checking, ...running.values()])
+      await Promise.all([rounds[Symbol.asyncDispose](), ...running.values()])
     },
   }
 }

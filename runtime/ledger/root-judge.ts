@@ -11,6 +11,7 @@ import { comparePositions, formatLogId, formatPosition, type LogId } from '../..
 import { judgeRoot } from '../../schemas/root-rule.ts'
 import { digestState, type SnapshotMark } from '../../schemas/snapshot.ts'
 import type { Head } from '../../schemas/statements.ts'
+import { keepRounds } from '../rounds.ts'
 import { entriesAt, type LogState, readLog } from './ledger.ts'
 import type { StateReader } from './ledger-state.ts'
 import { isLost } from './losses.ts'
@@ -108,8 +109,6 @@ export async function computeRoot(
     })
 }
 
-export type RootJudge = AsyncDisposable
-
 export function startRootJudge(options: {
   readonly db: Kysely<LedgerTables>
   /** this program's code, or `hub` */
@@ -118,10 +117,9 @@ export function startRootJudge(options: {
   readonly read: StateReader
   readonly judged: (log: LogId, mark: SnapshotMark, verdict: RootVerdict) => void
   readonly failed: (origin: string, error: unknown) => void
-}): RootJudge {
+}): AsyncDisposable {
   const { db, own } = options
   const done = new Set<string>()
-  let stopped = false
 
   async function judge(log: LogId, mark: SnapshotMark, token: string): Promise<boolean> {
     const state = await readLog(db, log)
@@ -149,12 +147,12 @@ export function startRootJudge(options: {
     }
   }
 
-  async function check(): Promise<void> {
+  async function check(stopping: AbortSignal): Promise<void> {
     for (const head of options.heads().all()) {
       if (head.origin === own) continue
       for (const { log, snapshot } of head.logs) {
         // What stands there is not everybody's to read: of a restricted log no snapshot is made, and none is believed.
-        if (snapshot == null || isRestricted(log.audience) || stopped) continue
+        if (snapshot == null || isRestricted(log.audience) || stopping.aborted) continue
         const id = `${formatLogId(log)} ${formatPosition(snapshot.at)} ${snapshot.root}`
         if (done.has(id)) continue
         if (await judge(log, snapshot, head.token)) done.add(id)
@@ -162,22 +160,5 @@ export function startRootJudge(options: {
     }
   }
 
-  let checking: Promise<void> = Promise.resolve()
-  let busy = false
-  const timer = setInterval(() => {
-    if (busy) return
-    busy = true
-    checking = check()
-      .catch(error => options.failed(own, error))
-      .finally(() => {
-        busy = false
-      })
-  }, CHECK_MS)
-  return {
-    async [Symbol.asyncDispose]() {
-      stopped = true
-      clearInterval(timer)
-      await checking
-    },
-  }
+  return keepRounds(CHECK_MS, check, error => options.failed(own, error))
 }

@@ -11,6 +11,7 @@ import { comparePositions, type LogId } from '../../schemas/log.ts'
 import { checkGroup, parseChunk, rootOf, type SnapshotMark } from '../../schemas/snapshot.ts'
 import type { Head } from '../../schemas/statements.ts'
 import type { Broker } from '../nats.ts'
+import { keepRounds } from '../rounds.ts'
 import { readLog } from './ledger.ts'
 import { rootVerdict } from './root-judge.ts'
 import { askSnapshot, MANIFEST, questionOf } from './snapshot-questions.ts'
@@ -45,9 +46,8 @@ export function startSnapshotKeeper(options: {
   const { broker, db, own } = options
   const due = new Map<string, { at: number; pause: number }>()
   const done = new Set<string>()
-  let stopped = false
 
-  async function keep(log: LogId, mark: SnapshotMark): Promise<boolean> {
+  async function keep(log: LogId, mark: SnapshotMark, stopping: AbortSignal): Promise<boolean> {
     const state = await readLog(db, log)
     if (state === null) return false
     const kept = await keptSnapshots(db, state.id)
@@ -60,7 +60,7 @@ export function startSnapshotKeeper(options: {
     const into = { id: await beginSnapshot(db, state.id, mark.at), logId: state.id }
     let records = 0
     for (let number = 0; number < groupsOf(manifest); ) {
-      if (stopped) return false
+      if (stopping.aborted) return false
       const pieces = await askSnapshot(broker, who, questionOf(log, mark, number))
       if (pieces.length === 0) throw new ExchangeError('SNAPSHOT_UNKNOWN', `${log.origin}: expected group ${number}`)
       for (const piece of pieces) {
@@ -77,40 +77,23 @@ export function startSnapshotKeeper(options: {
     return true
   }
 
-  async function check(): Promise<void> {
+  async function check(stopping: AbortSignal): Promise<void> {
     for (const { log, snapshot } of options
       .heads()
       .all()
       .flatMap(head => head.logs)) {
-      if (snapshot == null || isRestricted(log.audience) || stopped) continue
+      if (snapshot == null || isRestricted(log.audience) || stopping.aborted) continue
       const id = JSON.stringify([log, snapshot.at, snapshot.root])
       const waits = due.get(id) ?? { at: 0, pause: CHECK_MS }
       if (done.has(id) || performance.now() < waits.at) continue
       try {
-        if (await keep(log, snapshot)) done.add(id)
+        if (await keep(log, snapshot, stopping)) done.add(id)
       } catch (error) {
         due.set(id, { at: performance.now() + waits.pause, pause: Math.min(MOST_PAUSE_MS, waits.pause * 2) })
-        if (!stopped) options.failed(log.origin, error)
+        if (!stopping.aborted) options.failed(log.origin, error)
       }
     }
   }
 
-  let checking: Promise<void> = Promise.resolve()
-  let busy = false
-  const timer = setInterval(() => {
-    if (busy) return
-    busy = true
-    checking = check()
-      .catch(error => options.failed(own, error))
-      .finally(() => {
-        busy = false
-      })
-  }, CHECK_MS)
-  return {
-    async [Symbol.asyncDispose]() {
-      stopped = true
-      clearInterval(timer)
-      await checking
-    },
-  }
+  return keepRounds(CHECK_MS, check, error => options.failed(own, error))
 }

@@ -5,16 +5,15 @@
  */
 import { headers, type Msg } from '@nats-io/transport-node'
 import type { Kysely } from 'kysely'
-import { type ErrorCode, ExchangeError, isExchangeError } from '../../schemas/errors.ts'
-import { parseIJson } from '../../schemas/i-json.ts'
+import { type ErrorCode, ExchangeError } from '../../schemas/errors.ts'
 import { LIMITS } from '../../schemas/limits.ts'
 import { comparePositions, formatLogId, type LogHead, type LogId } from '../../schemas/log.ts'
-import { audiencesRead, type Membership, memberOf } from '../../schemas/membership.ts'
+import type { Membership } from '../../schemas/membership.ts'
 import type { SnapshotMark } from '../../schemas/snapshot.ts'
-import { askerOf, HEADERS, mayAnswer, questionFilter, questionSubject } from '../../schemas/subjects.ts'
+import { HEADERS, questionSubject } from '../../schemas/subjects.ts'
 import type { Broker } from '../nats.ts'
 import { readLog } from './ledger.ts'
-import { HUB } from './repair.ts'
+import { answerAbout, hearQuestions, parseLogQuestion } from './questions.ts'
 import { rootVerdict } from './root-judge.ts'
 import { keptSnapshots, readChunks } from './snapshots.ts'
 import type { LedgerTables } from './tables.ts'
@@ -83,20 +82,11 @@ const codeOf = (code: string): ErrorCode =>
   code === 'SNAPSHOT_REFUSED' || code === 'SNAPSHOT_UNKNOWN' ? code : code === '503' ? 'PROGRAM_UNREACHABLE' : 'SNAPSHOT_UNKNOWN'
 
 function parseQuestion(message: Msg): SnapshotQuestion {
-  const value = parseIJson(message.data, 2, 'REQUEST_INVALID') as { readonly [name: string]: unknown }
-  const { origin, dataset, audience, epoch, seq, root, from } = value ?? {}
-  if (typeof origin !== 'string' || typeof dataset !== 'string' || typeof audience !== 'string' || typeof root !== 'string') {
-    throw new ExchangeError('REQUEST_INVALID', 'expected origin, dataset, audience and root as text')
-  }
-  if (
-    !Number.isSafeInteger(epoch) ||
-    !Number.isSafeInteger(seq) ||
-    !Number.isSafeInteger(from) ||
-    Math.abs(Number(from)) > 2 ** 31
-  ) {
-    throw new ExchangeError('REQUEST_INVALID', 'expected epoch, seq and from as whole numbers')
-  }
-  return { origin, dataset, audience, epoch: Number(epoch), seq: Number(seq), root, from: Number(from) }
+  const { log, numbers, value } = parseLogQuestion(message, ['epoch', 'seq', 'from'])
+  const { root } = value
+  if (typeof root !== 'string' || Math.abs(numbers.from) > 2 ** 31)
+    throw new ExchangeError('REQUEST_INVALID', 'expected root as text and from as the number of a group')
+  return { ...log, ...numbers, root }
 }
 
 export function answerSnapshots(options: {
@@ -106,7 +96,7 @@ export function answerSnapshots(options: {
   readonly own: string
   readonly failed: (error: unknown) => void
 }): Disposable {
-  const { broker, db } = options
+  const { db } = options
 
   function respond(message: Msg, number: number, encoding: string, bytes: Uint8Array): void {
     for (let start = 0; ; ) {
@@ -122,12 +112,7 @@ export function answerSnapshots(options: {
     }
   }
 
-  async function pieces(message: Msg, asker: string): Promise<void> {
-    const question = parseQuestion(message)
-    const may = asker === HUB || question.origin === asker
-    if (!may && !audiencesRead(memberOf(options.membership(), asker)).includes(question.audience)) {
-      throw new ExchangeError('AUDIENCE_NOT_ALLOWED', `${asker} does not belong to ${question.audience}`)
-    }
+  async function pieces(message: Msg, question: SnapshotQuestion): Promise<void> {
     const state = await readLog(db, question)
     if (state === null) throw new ExchangeError('SNAPSHOT_UNKNOWN', `expected a log held here, got ${formatLogId(question)}`)
     const at = { epoch: question.epoch, seq: question.seq, digest: '' }
@@ -149,24 +134,5 @@ export function answerSnapshots(options: {
     }
   }
 
-  async function answer(message: Msg, asker: string): Promise<void> {
-    const end = headers()
-    try {
-      await pieces(message, asker)
-      end.set(HEADERS.end, 'true')
-    } catch (error) {
-      end.set(HEADERS.code, isExchangeError(error) ? error.code : 'INTERNAL')
-      if (!isExchangeError(error)) options.failed(error)
-    }
-    message.respond(undefined, { headers: end })
-  }
-
-  const subscription = broker.connection.subscribe(questionFilter(options.own, 'snapshot'), {
-    callback: (error, message) => {
-      if (error !== null) return
-      const asker = askerOf(message.subject)
-      if (mayAnswer(message.reply)) void answer(message, asker).catch(options.failed)
-    },
-  })
-  return { [Symbol.dispose]: () => subscription.unsubscribe() }
+  return hearQuestions(options, { snapshot: answerAbout(options, parseQuestion, pieces) })
 }

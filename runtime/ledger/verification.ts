@@ -14,7 +14,7 @@ import { type OpenedToken, openBytes, openToken } from '../../schemas/opening.ts
 import { checkAddressed, checkRedactedBatch, openRedaction, type Redaction } from '../../schemas/redaction.ts'
 import { openReceipt } from '../../schemas/statements.ts'
 import { type Bodies, bodiesForAll } from './bodies.ts'
-import { entriesAt, readLogs } from './ledger.ts'
+import { entriesAt, entriesOf, type HeldEntry, isBehind, readLogs } from './ledger.ts'
 import { lossFaults } from './losses.ts'
 import type { LedgerTables } from './tables.ts'
 
@@ -141,7 +141,7 @@ async function* verifyEntries(
   let before: LogHead | null = base
   let entries = 0
   for (;;) {
-    const rows = await readChunk(trx, id, before)
+    const rows = await entriesOf(trx, id).where(isBehind(before)).limit(CHUNK_ENTRIES).execute()
     if (rows.length === 0) break
     for (const row of rows) {
       const at = { epoch: row.epoch, seq: row.seq }
@@ -195,37 +195,6 @@ async function receiptSays(token: string | null, log: LogId, membership: Members
   }
 }
 
-type EntryRow = {
-  readonly epoch: number
-  readonly seq: number
-  readonly digest: string
-  readonly token: string
-  readonly encoding: string
-  readonly body: Buffer | null
-  readonly records: number
-  readonly refusal: string | null
-  readonly redaction: string | null
-}
-
-const readChunk = (trx: Transaction<LedgerTables>, id: number, after: Position | null): Promise<EntryRow[]> =>
-  trx
-    .selectFrom('envelope')
-    .leftJoin('redaction', join =>
-      join
-        .onRef('redaction.log_id', '=', 'envelope.log_id')
-        .onRef('redaction.epoch', '=', 'envelope.epoch')
-        .onRef('redaction.seq', '=', 'envelope.seq')
-        .on('redaction.newest', '=', true),
-    )
-    .select(['envelope.epoch', 'envelope.seq', 'digest', 'envelope.token', 'encoding', 'body', 'records', 'refusal'])
-    .select('redaction.token as redaction')
-    .where('envelope.log_id', '=', id)
-    .where(sql<boolean>`(envelope.epoch, envelope.seq) > (${after?.epoch ?? 0}::int, ${after?.seq ?? -1}::bigint)`)
-    .orderBy('envelope.epoch')
-    .orderBy('envelope.seq')
-    .limit(CHUNK_ENTRIES)
-    .execute()
-
 type Read = (claims: EnvelopeClaims, bytes: Uint8Array, redaction: Redaction | null) => Promise<Uint8Array | null>
 
 async function contentFault(
@@ -250,7 +219,7 @@ const refusalOf = ({ refusal, claims }: OpenedToken): ExchangeError | null =>
 type Fault = { readonly check: CheckName; readonly expected: string; readonly found: string }
 
 async function verifyEntry(
-  row: EntryRow,
+  row: HeldEntry,
   log: LogId,
   before: LogHead | null,
   membership: Membership,

@@ -3,12 +3,13 @@
  * `schemas/membership/`, in the order of their positions, however and from whomever they came; each is on disk before it counts.
  * What convicts the hub is kept with the entry, in the same transaction. Nothing here needs the hub to be there.
  */
+import { readFile } from 'node:fs/promises'
 import type { Kysely } from 'kysely'
 import { ExchangeError, isExchangeError } from '../../schemas/errors.ts'
 import { applyEntry, takeEntries } from '../../schemas/membership/application.ts'
 import { openEntry } from '../../schemas/membership/entries.ts'
 import { type Conviction, emptyState, type MembershipState, membershipOf, type Outcome } from '../../schemas/membership/state.ts'
-import type { Membership } from '../../schemas/membership.ts'
+import { type Membership, parseMembership } from '../../schemas/membership.ts'
 import { openReceipt, type Receipt } from '../../schemas/statements.ts'
 import { convict, readConvictions } from '../ledger/forks.ts'
 import { readLogs } from '../ledger/ledger.ts'
@@ -43,6 +44,14 @@ export type MembershipEvents = {
 }
 
 type Tables = LedgerTables & MembershipTables
+
+/** @throws MEMBERSHIP_FILE_INVALID */
+export async function readMembershipFile(path: string): Promise<Membership> {
+  const text = await readFile(path, 'utf8').catch(cause => {
+    throw new ExchangeError('MEMBERSHIP_FILE_INVALID', `${path}: expected a readable file`, { cause })
+  })
+  return parseMembership(text)
+}
 
 /** A membership that never changes: from a configured file. */
 export const fixedMembership = (membership: Membership): MembershipSource => ({

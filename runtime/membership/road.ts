@@ -8,19 +8,10 @@ import { headers, type Msg } from '@nats-io/transport-node'
 import { tokenDigest } from '../../schemas/envelope.ts'
 import { ExchangeError, isExchangeError } from '../../schemas/errors.ts'
 import { parseIJson } from '../../schemas/i-json.ts'
-import {
-  askerOf,
-  consumerName,
-  HEADERS,
-  MEMBERSHIP_SUBJECT,
-  mayAnswer,
-  questionFilter,
-  questionSubject,
-  streamName,
-} from '../../schemas/subjects.ts'
+import { consumerName, HEADERS, MEMBERSHIP_SUBJECT, questionSubject, streamName } from '../../schemas/subjects.ts'
 import type { Outcome } from '../ledger/arrival.ts'
 import type { LedgerEvents } from '../ledger/events.ts'
-import { HUB } from '../ledger/repair.ts'
+import { HUB, hearQuestions } from '../ledger/questions.ts'
 import { type Broker, withTrace } from '../nats.ts'
 import type { MembershipKeeper } from './keeper.ts'
 
@@ -141,9 +132,7 @@ export function startMembershipRoad(options: {
     }
   }
 
-  function answer(message: Msg): void {
-    if (!mayAnswer(message.reply)) return
-    const asker = askerOf(message.subject)
+  async function answer(message: Msg, asker: string): Promise<void> {
     const { tokens, members } = keeper.state()
     if (asker !== HUB && !members.has(asker)) return
     let from: unknown = null
@@ -163,11 +152,7 @@ export function startMembershipRoad(options: {
     message.respond(JSON.stringify(answered))
   }
 
-  const questions = broker.connection.subscribe(questionFilter(own, 'membership'), {
-    callback: (error, message) => {
-      if (error === null) answer(message)
-    },
-  })
+  const questions = hearQuestions(options, { membership: answer })
   const timer = setInterval(() => void catchUp(), ASK_EVERY_MS)
   const following = own === HUB ? Promise.resolve() : follow()
   void catchUp()
@@ -178,7 +163,7 @@ export function startMembershipRoad(options: {
     async [Symbol.asyncDispose]() {
       stopping.abort()
       clearInterval(timer)
-      questions.unsubscribe()
+      questions[Symbol.dispose]()
       messages?.stop()
       await Promise.all([following, asking])
     },
@@ -206,10 +191,7 @@ export async function publishEntry(broker: Broker, token: string): Promise<void>
 }
 
 /** The same events, and whatever shows that somebody knows a later membership is heard. */
-export function hearingOfLaterMembership<Events extends LedgerEvents & { headRefused(error: unknown, origin: string): void }>(
-  events: Events,
-  behind: () => void,
-): Events {
+export function hearingOfLaterMembership<Events extends LedgerEvents>(events: Events, behind: () => void): Events {
   return {
     ...events,
     arrived(origin, outcome) {
