@@ -12,6 +12,8 @@ export type HubEvents = LedgerEvents &
     /** a snapshot is kept here, whole */
     snapshotKept(log: LogId, mark: SnapshotMark): void
     receipted(log: LogId, head: LogHead): void
+    /** a receipt is kept back, because the ledger does not hold what was receipted before: its database was set back */
+    receiptKept(log: LogId, why: 'wait' | 'contradicts'): void
     /** entries held here were declared lost by their origin; they stay as evidence */
     withdrawn(log: LogId, from: Position, count: { readonly entries: number }): void
     streamsReady(origins: number): void
@@ -42,6 +44,16 @@ export function createEvents(logger: Logger, doubts: Doubts): HubEvents {
     receipted(log, head) {
       receipts.add(1, { origin: log.origin })
       logger.debug({ log: formatLogId(log), at: formatPosition(head) }, 'receipt signed')
+    },
+    receiptKept(log, why) {
+      const place = { log: formatLogId(log) }
+      if (why === 'wait')
+        logger.warn(place, 'this ledger was set back before what it had receipted: no receipt until that stands here again')
+      else
+        logger.error(
+          place,
+          'another entry stands where one was receipted: no receipt for this log, its origin has signed two histories',
+        )
     },
     membershipMoved: (position, outcomes) => {
       for (const { entry } of outcomes)

@@ -1,8 +1,9 @@
 /** The hub, composed: it reads every origin's stream, appends to its ledger, signs receipts, answers for ranges. */
+import { join } from 'node:path'
 import { brokerMembers } from '../runtime/broker/accounts.ts'
 import { openAuthority } from '../runtime/broker/authority.ts'
 import { keepClaims } from '../runtime/broker/claims.ts'
-import { readHubCredentials } from '../runtime/broker/credentials.ts'
+import { passingCredentials, readHubCredentials, renewCredentials } from '../runtime/broker/credentials.ts'
 import { openAccess } from '../runtime/http/access/access.ts'
 import { listen } from '../runtime/http/listen.ts'
 import { createDoubts } from '../runtime/ledger/doubts.ts'
@@ -24,10 +25,12 @@ import { ALL_HEADS } from '../schemas/subjects.ts'
 import type { HubConfig } from './config.ts'
 import { createEvents } from './events.ts'
 import { buildHttp } from './http.ts'
+import { openReceiptNote } from './ledger/receipt-note.ts'
 import { startReceipts } from './ledger/receipts.ts'
 import { HUB_READER, keepStreams } from './ledger/streams.ts'
 import { openMembershipAffairs } from './membership/affairs.ts'
 import { openHubMembership } from './membership/hub-membership.ts'
+import { createReceiptHold, NO_HOLD } from './membership/receipt-hold.ts'
 import { HUB_MIGRATIONS } from './migrations/migrations.ts'
 import type { HubTables } from './tables.ts'
 
@@ -78,14 +81,24 @@ export async function startHub(
     authority === null
       ? null
       : undo.use(await keepClaims({ url: config.natsUrl, ca, authority, members: () => brokerMembers(membership()), failed }))
-  const credentials = await readHubCredentials(config.brokerCredentialsFile, authority)
+  const first = await readHubCredentials(config.brokerCredentialsFile, authority)
+  const own = first === null ? null : { credentials: first }
   const broker = undo.use(
-    await connectBroker({ url: config.natsUrl, program: HUB_READER, credentials, ca, patienceMs: BROKER_PATIENCE_MS }),
+    await connectBroker({
+      url: config.natsUrl,
+      program: HUB_READER,
+      credentials: own === null ? null : () => own.credentials,
+      ca,
+      patienceMs: BROKER_PATIENCE_MS,
+    }),
   )
   const maxBytes = config.streamMaxBytes
   const streams = undo.use(keepStreams({ broker, membership, replicas: Number(config.streamReplicas), maxBytes, events }))
-  const closing = new Set<string>()
-  const receipts = undo.use(startReceipts({ broker, db, fed, signer: followingSigner(signer), membership, closing, clock, events }))
+  const hold = keeper === null ? NO_HOLD : createReceiptHold({ db: db.$pickTables<keyof LedgerTables>(), refresh: keeper.refresh })
+  const note = undo.use(await openReceiptNote(join(config.dataDir, 'receipted-hub.json'), fed, events.receiptKept))
+  const receipts = undo.use(
+    startReceipts({ broker, db, fed, signer: followingSigner(signer), membership, hold, note, clock, events }),
+  )
   const heads = undo.use(
     await listenHeads({
       broker,
@@ -138,11 +151,17 @@ export async function startHub(
             keyring,
             authority,
             place: () => ({ hub: config.publicUrl ?? ownUrl, brokers: config.publicNatsUrl ?? config.natsUrl, ca }),
-            async followed() {
+            push: async () => claims?.push(),
+            async renewOwn() {
+              const { brokerCredentialsFile: path } = config
+              const admit = async (key: string): Promise<string> => (await authority?.admit(HUB_READER, key)) ?? ''
+              if (own !== null)
+                own.credentials = path === undefined ? await passingCredentials(admit) : await renewCredentials(path, admit)
               await claims?.push()
-              await streams.again()
+              await broker.connection.reconnect()
             },
-            closing,
+            followed: () => streams.again(),
+            hold,
             signer,
             statementLifetimeMs: config.statementLifetimeMs,
             clock,

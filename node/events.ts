@@ -1,4 +1,5 @@
 /** What a node reports, one function for each business event: a line in the log and a number for the metrics. */
+import type { BackfillEvents } from '../runtime/ledger/backfill.ts'
 import type { BootstrapEvents } from '../runtime/ledger/bootstrap.ts'
 import type { Doubts } from '../runtime/ledger/doubts.ts'
 import { createLedgerEvents, type LedgerEvents } from '../runtime/ledger/events.ts'
@@ -9,9 +10,14 @@ import { isExchangeError } from '../schemas/errors.ts'
 import { formatLogId, formatPosition, type LogHead, type LogId, type Position } from '../schemas/log.ts'
 import type { ForeignChange } from '../schemas/membership/own-entry.ts'
 import type { SnapshotMark } from '../schemas/snapshot.ts'
+import type { LoginEvents } from './login/login-room.ts'
+import type { ListEvents } from './trust/lists.ts'
 
 export type NodeEvents = LedgerEvents &
+  ListEvents &
+  LoginEvents &
   BootstrapEvents &
+  BackfillEvents &
   MembershipEvents & {
     /** a snapshot of an own log stands, the next head announces it */
     snapshotMade(log: LogId, mark: SnapshotMark): void
@@ -24,6 +30,9 @@ export type NodeEvents = LedgerEvents &
     /** the membership log changes this member without its signature */
     alarmRaised(change: ForeignChange): void
     membershipNoticed(change: ForeignChange): void
+    /** the hub's keys were stolen, and its recovery key has replaced them */
+    anchorReplaced(seq: number, fingerprint: string): void
+    brokerKeyRenewed(key: string): void
     /** the hub's statement about this member comes to its end, or is past it; nothing stops */
     statementExpiring(state: 'soon' | 'expired', until: Date): void
     resent(log: LogId): void
@@ -42,6 +51,9 @@ export type NodeEvents = LedgerEvents &
     sealingWithout(silent: readonly string[]): void
     ingested(adapter: string, sum: { readonly rows: number; readonly sealed: number; readonly refused: number }): void
     figureSealed(period: string, number: number): void
+    certificatesImported(sum: { readonly rows: number; readonly imported: number; readonly quarantined: number }): void
+    crlFetched(source: string, kind: 'same' | 'new'): void
+    crlMissed(source: string, error: unknown): void
   }
 
 export function createEvents(logger: Logger, doubts: Doubts): NodeEvents {
@@ -50,6 +62,11 @@ export function createEvents(logger: Logger, doubts: Doubts): NodeEvents {
     description: 'statements of the hub near or past their end',
   })
   const sealed = meter().createCounter('hutong.node.records.sealed', { description: 'records sealed here' })
+  const listsRefused = meter().createCounter('hutong.node.trust_lists.refused', { description: 'issues of trust lists refused' })
+  const crlsMissed = meter().createCounter('hutong.node.crls.missed', { description: 'revocation lists that could not be fetched' })
+  const loggedIn = meter().createCounter('hutong.node.logins', { description: 'logins with a certificate' })
+  const loginsRefused = meter().createCounter('hutong.node.logins.refused', { description: 'logins refused' })
+  const watchedUses = meter().createCounter('hutong.node.watched_uses', { description: 'uses of certificates of watched holders' })
   const applied = meter().createCounter('hutong.node.records.applied', { description: 'records of others applied here' })
   return {
     ...ledger,
@@ -71,6 +88,7 @@ export function createEvents(logger: Logger, doubts: Doubts): NodeEvents {
       logger.info({ log: formatLogId(log), at: formatPosition(at), records }, 'loading a log from its snapshot'),
     bootstrapped: (log, { at, records }) =>
       logger.info({ log: formatLogId(log), at: formatPosition(at), records }, 'log loaded from its snapshot'),
+    backfilled: log => logger.info({ log: formatLogId(log) }, 'the history before the snapshot of a log is held here'),
     bootstrapGivenUp: (log, reason) =>
       logger.warn({ log: formatLogId(log), reason }, 'the snapshot is not used, the log is read from its first entry'),
     sealed(log, count) {
@@ -114,6 +132,12 @@ export function createEvents(logger: Logger, doubts: Doubts): NodeEvents {
         state === 'soon' ? 'the statement of the hub ends soon' : 'the statement of the hub has ended; the exchange goes on',
       )
     },
+    anchorReplaced: (seq, fingerprint) =>
+      logger.fatal(
+        { seq, fingerprint },
+        'the keys of the hub were stolen and are replaced: compare the fingerprint with what its people say by another way',
+      ),
+    brokerKeyRenewed: key => logger.warn({ key }, 'a new key at the broker'),
     membershipNoticed: ({ seq, act }) => logger.warn({ seq, act }, 'the hub has entered something about this member'),
     restored: log =>
       logger.warn({ log: formatLogId(log) }, 'own log taken back from others: this node was restored from an older state'),
@@ -135,5 +159,32 @@ export function createEvents(logger: Logger, doubts: Doubts): NodeEvents {
     ingested: (adapter, { rows, sealed: count, refused }) =>
       logger.info({ adapter, rows, sealed: count, refused }, 'rows taken in'),
     figureSealed: (period, number) => logger.info({ period, number }, 'monthly figure sealed'),
+    listTaken: ({ id, operator, sequence }) => logger.info({ list: id, operator, sequence }, 'trust list taken'),
+    listRefused(origin, list, code, reason) {
+      listsRefused.add(1, { code })
+      logger.warn({ origin, list, code, reason }, 'trust list refused, the last good one stands')
+    },
+    listWithdrawn: (origin, list) => logger.warn({ origin, list }, 'its operator has taken a trust list back'),
+    certificatesImported: ({ rows, imported, quarantined }) =>
+      logger.info({ rows, imported, quarantined }, 'certificates brought in'),
+    loggedIn(client) {
+      loggedIn.add(1, { client })
+      logger.info({ client }, 'login with a certificate')
+    },
+    loginRefused(client, code, reason) {
+      loginsRefused.add(1, { client, code })
+      logger.info({ client, code, reason }, 'login refused')
+    },
+    watchedUse(use) {
+      watchedUses.add(1, { use })
+      logger.warn({ use }, 'the certificate of a watched holder was used; /v1/certificate-uses?watched=true shows it')
+    },
+    usesTold: (home, count) => logger.debug({ home, count }, 'home was told of uses of certificates'),
+    usesWaiting: (home, code) => logger.warn({ home, code }, 'home cannot be told of uses of certificates yet'),
+    crlFetched: (source, kind) => logger.debug({ source, kind }, 'revocation list fetched'),
+    crlMissed(source, error) {
+      crlsMissed.add(1)
+      logger.warn({ source, err: error }, 'a revocation list could not be fetched; the one held counts up to its end')
+    },
   }
 }

@@ -4,6 +4,7 @@ import { readBrokerCredentials } from '../runtime/broker/credentials.ts'
 import { openAccess } from '../runtime/http/access/access.ts'
 import { listen } from '../runtime/http/listen.ts'
 import type { Outcome, Withdraw } from '../runtime/ledger/arrival.ts'
+import { startBackfill } from '../runtime/ledger/backfill.ts'
 import { createBodies } from '../runtime/ledger/bodies.ts'
 import { type Bootstrap, startBootstrap } from '../runtime/ledger/bootstrap.ts'
 import { createDoubts } from '../runtime/ledger/doubts.ts'
@@ -20,7 +21,7 @@ import type { Logger } from '../runtime/log.ts'
 import { keepFollowers } from '../runtime/membership/followers.ts'
 import { followingSigner } from '../runtime/membership/keyring.ts'
 import { hearingOfLaterMembership, type MembershipRoad, startMembershipRoad } from '../runtime/membership/road.ts'
-import { BROKER_PATIENCE_MS, connectBroker, readBrokerCa } from '../runtime/nats.ts'
+import { BROKER_PATIENCE_MS, type Broker, connectBroker, readBrokerCa } from '../runtime/nats.ts'
 import { openStore } from '../runtime/store.ts'
 import { ExchangeError } from '../schemas/errors.ts'
 import { audiencesRead, memberOf } from '../schemas/membership.ts'
@@ -29,8 +30,11 @@ import type { NodeConfig } from './config.ts'
 import { createEvents } from './events.ts'
 import { buildHttp } from './http.ts'
 import { openOwnLogs } from './ledger/own-logs.ts'
+import { openLoginRoom } from './login/login-room.ts'
 import { hearNewAudiences } from './membership/audiences.ts'
+import { keepBrokerCredentials } from './membership/broker-credentials.ts'
 import { openOwnAffairs } from './membership/own-affairs.ts'
+import { createChangeSigner } from './membership/own-change.ts'
 import { openOwnMembership } from './membership/own-membership.ts'
 import { createSealingGate } from './membership/sealing-gate.ts'
 import type { OwnMembershipTables } from './membership/tables.ts'
@@ -39,9 +43,11 @@ import { keepFreshness } from './replica/freshness.ts'
 import { replicator } from './replica/replicator.ts'
 import { snapshotLoader } from './replica/snapshot-loader.ts'
 import { readReplicaState } from './replica/snapshot-state.ts'
+import { verifyReplica } from './replica/verification.ts'
 import { withdrawRecords } from './replica/withdrawal.ts'
 import { startMonthlyFigure } from './statistics/monthly-figure.ts'
 import type { NodeTables } from './tables.ts'
+import { openTrustRoom } from './trust/trust-room.ts'
 
 export type ExchangeNode = AsyncDisposable & { readonly url: string }
 
@@ -70,7 +76,7 @@ export async function startNode(
   const db = store.database.kysely
   const ownMembership = await openOwnMembership(config, db, events)
   const { source, signer } = ownMembership
-  const bodies = createBodies(ownMembership.unwrappingKeys)
+  const bodies = createBodies(ownMembership.encKeys.keys)
   const membership = source.membership
   const member = memberOf(membership(), own)
   signer()
@@ -87,12 +93,38 @@ export async function startNode(
     }),
   )
   const ledger = db.$pickTables<keyof LedgerTables>()
-  const credentials =
-    ownMembership.brokerCredentialsFile === undefined ? null : await readBrokerCredentials(ownMembership.brokerCredentialsFile)
+  const { brokerCredentialsFile: credentialsFile, keyring } = ownMembership
+  const changes = ownMembership.log === null ? null : createChangeSigner({ ...ownMembership.log, own, keyring, clock })
+  let connected: Broker | null = null
+  const brokerCredentials =
+    ownMembership.log === null || changes === null || credentialsFile === undefined
+      ? null
+      : await keepBrokerCredentials({
+          path: credentialsFile,
+          own,
+          ...ownMembership.log,
+          change: nkey => changes.sign({ nkey }),
+          reconnect: async () => connected?.connection.reconnect(),
+          renewed: events.brokerKeyRenewed,
+          failed,
+        })
+  if (brokerCredentials !== null) undo.use(brokerCredentials)
+  const fixed = brokerCredentials !== null || credentialsFile === undefined ? null : await readBrokerCredentials(credentialsFile)
   const ca = await readBrokerCa(ownMembership.brokerCaFile)
   const broker = undo.use(
-    await connectBroker({ url: config.natsUrl, program: own, credentials, ca, patienceMs: BROKER_PATIENCE_MS }),
+    await connectBroker({
+      url: config.natsUrl,
+      program: own,
+      credentials: brokerCredentials?.current ?? fixed,
+      ca,
+      patienceMs: BROKER_PATIENCE_MS,
+    }),
   )
+  connected = broker
+  if (brokerCredentials !== null) {
+    brokerCredentials.watch(broker.trouble)
+    undo.use(brokerCredentials)
+  }
   const { log } = ownMembership
   if (log !== null) road = undo.use(startMembershipRoad({ broker, own, keeper: log.keeper, failed }))
 
@@ -138,6 +170,20 @@ export async function startNode(
   )
   const repairer: Repairer = undo.use(
     startRepairer({ broker, db: ledger, own, membership, receiver, heads, events, settled, claimed: bootstrap.claims }),
+  )
+  undo.use(
+    startBackfill({
+      broker,
+      db: ledger,
+      own,
+      membership,
+      receiver,
+      loader: snapshotLoader,
+      derived: (trx, log) => verifyReplica(trx, log, bodies),
+      bytesPerSecond: config.backfillRateBytes,
+      tail: repairer.repair,
+      events,
+    }),
   )
   const holder = undo.use(
     await startHolder({ broker, db: ledger, own, source, receiver, heads, withdraw, read: readReplicaState, events }),
@@ -194,14 +240,16 @@ export async function startNode(
     }),
   )
   const affairs =
-    log === null || road === null
+    log === null || road === null || changes === null
       ? null
       : undo.use(
           await openOwnAffairs({
             db: db.$pickTables<keyof LedgerTables | keyof OwnMembershipTables>(),
             own,
             broker,
-            membership: { ...log, keyring: ownMembership.keyring, signer },
+            membership: { ...log, keyring, encKeys: ownMembership.encKeys, signer },
+            changes,
+            brokerCredentials,
             road,
             gate,
             events,
@@ -224,6 +272,36 @@ export async function startNode(
       failed,
     }),
   )
+  const trust = undo.use(
+    await openTrustRoom({
+      db,
+      own,
+      serves: config.certificates === 'serve',
+      crlLoopback: config.crlLoopback === 'allow',
+      membership,
+      membershipTokens: () => log?.keeper.state().tokens ?? [],
+      heads,
+      signer,
+      sealer,
+      freshness,
+      pseudonyms: access.pseudonyms,
+      events,
+      clock,
+    }),
+  )
+  const login = undo.use(
+    await openLoginRoom(config, {
+      db,
+      own,
+      membership,
+      sealer,
+      certificates: trust.certificates,
+      pseudonyms: access.pseudonyms,
+      events,
+      logger,
+      clock,
+    }),
+  )
   const spoolDir = join(config.dataDir, 'spool')
   const intake = { sealer, spoolDir, maxBytes: config.ingestMaxBytes, events }
   const server = await buildHttp({
@@ -242,6 +320,8 @@ export async function startNode(
     heads,
     doubts,
     intake,
+    trust,
+    login,
     clock,
     logger,
   })

@@ -30,6 +30,7 @@ import type { Reopener } from './ledger/reopener.ts'
 import { addReopeningRoutes } from './ledger/reopening-routes.ts'
 import type { Restoration } from './ledger/restoration.ts'
 import type { Sealer } from './ledger/sealer.ts'
+import type { LoginRoom } from './login/login-room.ts'
 import type { OwnAffairs } from './membership/own-affairs.ts'
 import type { FreshnessKeeper } from './replica/freshness.ts'
 import { recordReleaser } from './replica/release.ts'
@@ -38,6 +39,10 @@ import { addReplicaRoutes } from './replica/routes.ts'
 import { verifyReplica } from './replica/verification.ts'
 import { addStatisticsRoutes } from './statistics/routes.ts'
 import type { NodeTables } from './tables.ts'
+import { addTrustRoutes } from './trust/certificate-routes.ts'
+import { addSignatureRoutes } from './trust/signature-routes.ts'
+import type { TrustTables } from './trust/tables.ts'
+import type { TrustRoom } from './trust/trust-room.ts'
 
 type Parts = {
   readonly db: Kysely<NodeTables>
@@ -63,6 +68,8 @@ type Parts = {
     readonly maxBytes: number
     readonly events: NodeEvents
   }
+  readonly trust: TrustRoom
+  readonly login: LoginRoom
   readonly access: Access
   readonly clock: () => Date
   readonly logger: Logger
@@ -98,6 +105,7 @@ export async function buildHttp(parts: Parts): Promise<FastifyInstance> {
           .find(Boolean) ?? null,
     ),
     ...(parts.affairs?.checks ?? []),
+    ...parts.trust.checks,
   ]
   const server = await buildServer({
     program: `node-${own}`,
@@ -129,6 +137,9 @@ export async function buildHttp(parts: Parts): Promise<FastifyInstance> {
   addReopeningRoutes(server, { origin: own, reopener: parts.reopener })
   parts.access.addRoutes(server)
   parts.affairs?.addRoutes(server)
+  addTrustRoutes(server, { room: parts.trust, db, own, ...parts.intake, clock })
+  addSignatureRoutes(server, { ...parts.trust, db: db.$pickTables<keyof TrustTables>(), clock })
+  parts.login.addRoutes(server)
   addReplicaRoutes(server, { db: ledger, own, freshness: parts.freshness })
   return server
 }

@@ -43,7 +43,7 @@ const proof = ({ jwt, seed }: BrokerCredentials) => jwtAuthenticator(jwt, new Te
  * With a CA, or at a `tls://` address, a broker that offers no TLS is refused. Its certificate names the address that was configured, at
  * every server of a cluster; an address that is a number has to be said, since no server name indication bears it (RFC 6066 section 3).
  */
-const tlsOf = (url: string, ca: string | null): object => {
+export const tlsOf = (url: string, ca: string | null): object => {
   const { protocol, hostname } = new URL(url)
   if (ca === null && protocol !== 'tls:') return {}
   return { tls: { ...(ca === null ? {} : { ca }), ...(isIP(hostname) === 0 ? {} : { host: hostname }), minVersion: 'TLSv1.3' } }

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { assertionsOfEntry, assertionsOfHeads } from './assertions.ts'
 import { judgeBehindClosing } from './closing-rule.ts'
 import type { ChainEntry, LogHead } from './log.ts'
+import { settle } from './settlement.ts'
 
 const log = { origin: '530000', dataset: 'entity', audience: 'all' }
 const at = (epoch: number, seq: number): LogHead => ({ epoch, seq, digest: `d${epoch}.${seq}` })
@@ -51,5 +52,24 @@ describe('an entry that was declared lost and turns up behind the opening', () =
   it('is one where the opening names another digest at its position', () => {
     expect(late(3, 'other')).toMatchObject({ kind: 'fork' })
     expect(late(2, 'other')).toMatchObject({ kind: 'fork' })
+  })
+})
+
+describe('an entry that comes in one group with what speaks against it', () => {
+  const held = { head: at(1, 1), frozen: false, announced: null, at: () => null }
+  const group = [
+    { log, entry: { ...at(1, 2), kind: 'envelope', previous: 'd1.1' } as const, token: 'second' },
+    { log, entry: { ...at(2, 0), kind: 'opening', closing: at(1, 2) } as const, token: 'opening' },
+  ]
+  const verdictOn = (one: ReturnType<typeof arriving>) =>
+    settle(new Map([['530000/entity/all', held]]), [...group, one]).verdicts[2]
+
+  it('is a fork behind the end that the opening names, and behind another entry than the one before it', () => {
+    expect(verdictOn(arriving(3))).toMatchObject({ kind: 'fork', statements: ['opening', 'entry'] })
+    expect(verdictOn(arriving(3, 'another'))).toMatchObject({ kind: 'fork' })
+  })
+
+  it('is a repeat where nothing speaks against it', () => {
+    expect(verdictOn(arriving(1, 'd1.0'))).toEqual({ kind: 'duplicate' })
   })
 })

@@ -1,10 +1,12 @@
 /**
- * Makes the TypeScript types of every schema in `wire/` and `datasets/`: one file each in `generated/`, committed. With `--check`
- * nothing is written: the types are made in memory and compared, so that neither a schema nor a generated file changes alone.
+ * Makes the TypeScript types of every schema in `wire/` and `datasets/`: one file each in `generated/`, committed; and the published
+ * documents of the unified interface in `interfaces/generated/`. With `--check` nothing is written: all of them are made in memory and
+ * compared, so that neither a source nor a generated file changes alone.
  */
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { compile } from 'json-schema-to-typescript'
+import { documentFiles } from './interfaces/documents.ts'
 import type { JsonSchema } from './schema-files.ts'
 import { mapSchema } from './schema-parts.ts'
 
@@ -75,16 +77,19 @@ async function write(files: ReadonlyMap<string, string>, folder: string): Promis
 }
 
 async function main(root: string, check: boolean): Promise<number> {
-  const files = await generateAll(root)
-  const folder = join(root, 'generated')
-  if (!check) {
-    await write(files, folder)
-    return 0
+  const folders = { generated: await generateAll(root), 'interfaces/generated': documentFiles() }
+  let different = 0
+  for (const [folder, files] of Object.entries(folders)) {
+    if (!check) {
+      await write(files, join(root, folder))
+      continue
+    }
+    for (const name of await differences(files, join(root, folder))) {
+      different += 1
+      process.stderr.write(`schemas/${folder}/${name} is not what its source gives; mend it with: ${COMMAND}\n`)
+    }
   }
-  const different = await differences(files, folder)
-  for (const name of different)
-    process.stderr.write(`schemas/generated/${name} is not what its schema gives; mend it with: ${COMMAND}\n`)
-  return different.length === 0 ? 0 : 1
+  return different === 0 ? 0 : 1
 }
 
 if (import.meta.main) process.exitCode = await main(import.meta.dirname, process.argv.includes('--check'))

@@ -87,6 +87,12 @@ export const ERRORS = {
   KEY_POSSESSION_UNPROVEN: row(403, false, 'Nothing proves that the signer holds the new key.', '无法证明签署方持有新密钥。'),
   KEY_RECOVERY_REQUIRED: row(403, false, 'Only the recovery key may sign this.', '仅恢复密钥可签署此内容。'),
   KEY_CHANGE_INVALID: row(422, false, 'The change does not fit the keys that are registered.', '该变更与已登记的密钥不符。'),
+  POLICY_LOCKS_OUT: row(
+    422,
+    false,
+    'The policy would leave somebody without a key of an accepted algorithm.',
+    '该政策将使某方没有任何一把受认可算法的密钥。',
+  ),
   KEY_CHANGE_REPLAYED: row(
     409,
     false,
@@ -108,6 +114,47 @@ export const ERRORS = {
   TRUST_CHAIN_BROKEN: row(403, false, 'The trust chain does not lead to a trusted anchor.', '信任链未通达受信任的锚。'),
   TRUST_CHAIN_CONSTRAINED: row(403, false, 'A constraint of the trust chain forbids this entity.', '信任链的约束不允许该实体。'),
   TRUST_MARK_INVALID: row(403, false, 'The trust mark does not hold.', '信任标记无效。'),
+
+  // trust lists
+  TRUST_LIST_VERSION_UNKNOWN: row(422, false, 'This version of the trust list is not spoken here.', '此处不支持该版本的信任列表。'),
+  TRUST_LIST_STRUCTURE_INVALID: row(422, false, 'The trust list is not of sound structure.', '信任列表的结构有误。'),
+  TRUST_LIST_SIGNATURE_INVALID: row(403, false, 'The trust list is not signed by its operator.', '信任列表并非由其运营方签署。'),
+  TRUST_LIST_OPERATOR_FOREIGN: row(403, false, 'The member may not operate this trust list.', '该成员无权运营此信任列表。'),
+  TRUST_LIST_EXPIRED: row(403, false, 'The trust list has expired.', '信任列表已过期。'),
+  TRUST_LIST_STALE: row(
+    503,
+    true,
+    'It is not known here whether the trust list is still the newest.',
+    '此处无法确认信任列表是否仍为最新一期。',
+  ),
+  TRUST_LIST_OLDER: row(409, false, 'A later issue of the trust list is held.', '已持有该信任列表较新的一期。'),
+  TRUST_LIST_ISSUE_TWICE: row(409, false, 'Another trust list bears the same number.', '另有一份信任列表使用同一期号。'),
+  TRUST_LIST_HISTORY_LOST: row(409, false, 'The issue leaves out what a former issue said.', '该期遗漏了以往各期所述。'),
+  TRUST_LIST_UNKNOWN: row(404, false, 'No such trust list is held here.', '此处没有这份信任列表。'),
+  CERTIFICATE_UNKNOWN: row(404, false, 'No such certificate is held here.', '此处没有这张证书。'),
+  CERTIFICATE_SERVICE_OFF: row(503, false, 'Certificates are not verified here.', '此处不提供证书核验服务。'),
+  CERTIFICATE_IMPORT_RUNNING: row(503, true, 'Certificates are being brought in here already.', '此处正在导入证书。'),
+  CRL_UNAVAILABLE: row(503, true, 'The revocation list cannot be had.', '无法取得吊销列表。'),
+  CRL_SIGNER_UNKNOWN: row(
+    403,
+    false,
+    'The revocation list is not signed by an authority that is known here.',
+    '吊销列表并非由此处所知的机构签发。',
+  ),
+  CRL_OLDER: row(409, false, 'A later revocation list is held.', '已持有较新的吊销列表。'),
+  EVIDENCE_MALFORMED: row(
+    400,
+    false,
+    'The file is not evidence about a certificate, or is damaged.',
+    '该文件不是证书证据文件，或已损坏。',
+  ),
+  EVIDENCE_INVALID: row(
+    422,
+    false,
+    'A piece of the evidence does not bear out what it is to prove.',
+    '证据中有内容不足以证明其所主张的事项。',
+  ),
+  TRUST_ANCHORS_MISSING: row(503, true, 'No trust list is held here that could be used.', '此处没有可用的信任列表。'),
 
   // logs
   SUBJECT_MISMATCH: row(403, false, 'The envelope came under a subject that is not its own.', '信封出现在不属于它的主题下。'),
@@ -141,6 +188,7 @@ export const ERRORS = {
     'The log is frozen: its origin has signed two histories.',
     '日志链已冻结：其来源签署了两份互相矛盾的历史。',
   ),
+  TREE_MALFORMED: row(400, false, 'The stored state of the hash tree is not well-formed.', '散列树的存储状态格式不正确。'),
   BUNDLE_MALFORMED: row(
     400,
     false,
@@ -249,6 +297,35 @@ export const ERRORS = {
   ROW_FIELD_MISSING: row(422, false, 'A required field of the row is empty.', '该行的必填字段为空。'),
   ROW_FIELD_INVALID: row(422, false, 'A field of the row cannot be mapped.', '该行的某字段无法映射。'),
 
+  // certificates and revocation lists (X.690, RFC 5280); what a verdict says about a well-formed one stands in trust/reasons.ts
+  DER_MALFORMED: row(400, false, 'The bytes are not DER of the expected type.', '字节不是所要求类型的 DER 编码。'),
+  CERTIFICATE_MALFORMED: row(
+    400,
+    false,
+    'The certificate is not a well-formed X.509 certificate.',
+    '证书不是格式正确的 X.509 证书。',
+  ),
+  CRL_MALFORMED: row(400, false, 'The revocation list is not a well-formed X.509 CRL.', '吊销列表不是格式正确的 X.509 CRL。'),
+
+  // signed messages, seals, encrypted messages (RFC 5652, GB/T 35275, GM/T 0031, GB/T 38540); verdicts stand in trust/reasons.ts
+  SIGNATURE_MALFORMED: row(
+    400,
+    false,
+    'The message is not a well-formed CMS or PKCS #7 message.',
+    '消息不是格式正确的 CMS 或 PKCS #7 消息。',
+  ),
+  SIGNATURE_KIND_UNKNOWN: row(400, false, 'The message is of another kind than expected here.', '消息类型与此处要求不符。'),
+  SEAL_MALFORMED: row(
+    400,
+    false,
+    'The bytes are not a well-formed electronic seal or seal signature.',
+    '字节不是格式正确的电子印章或电子签章。',
+  ),
+
+  // published suites of test cases
+  SUITE_MALFORMED: row(400, false, 'The file or folder does not hold cases of this suite.', '该文件或目录不含此测试套件的用例。'),
+  SUITE_FILE_MISSING: row(400, false, 'A file that the suite names is not there.', '缺少测试套件所引用的文件。'),
+
   // requests
   REQUEST_INVALID: row(400, false, 'The request is not valid.', '请求无效。'),
   REQUEST_TOO_LARGE: row(413, false, 'The request is larger than allowed.', '请求超过允许的大小。'),
@@ -266,6 +343,42 @@ export const ERRORS = {
   AUDIT_BROKEN: row(500, false, 'The audit log is not what was written.', '审计日志与所写内容不符。'),
   CLIENT_INVALID: row(400, false, 'The description of the client is not valid.', '客户端登记信息无效。'),
   CLIENT_UNKNOWN: row(404, false, 'There is no such client here.', '此处没有这个客户端。'),
+  // login with a certificate
+  LOGIN_STATEMENT_INVALID: row(400, false, 'The text is not a login statement.', '该文本不是登录声明。'),
+  LOGIN_REQUEST_UNKNOWN: row(
+    410,
+    false,
+    'No such login is under way in this browser; begin again at the trading system.',
+    '此浏览器中没有进行中的登录，请回到交易系统重新开始。',
+  ),
+  LOGIN_REQUEST_REFUSED: row(
+    400,
+    false,
+    'The trading system asked in a way that is not accepted.',
+    '交易系统的登录请求不符合要求。',
+  ),
+  LOGIN_ORIGIN_FOREIGN: row(403, false, 'A login is answered by its own page only.', '登录只能由其自身页面应答。'),
+  LOGIN_CHALLENGE_UNKNOWN: row(
+    403,
+    false,
+    'The signature answers no open question of this login; each question is answered once.',
+    '签名所答并非本次登录尚未使用的随机数；每个随机数只用一次。',
+  ),
+  LOGIN_CHALLENGE_EXPIRED: row(403, false, 'The text to be signed has expired; ask for a new one.', '待签内容已过期，请重新获取。'),
+  LOGIN_ATTEMPTS_EXCEEDED: row(429, false, 'Too many attempts in one login; begin again.', '一次登录中尝试过多，请重新开始。'),
+  LOGIN_SIGNATURE_INVALID: row(
+    403,
+    false,
+    'The signature was not made over the text of this login with the key of the certificate.',
+    '签名并非以该证书的私钥对本次登录内容所作。',
+  ),
+  LOGIN_CERTIFICATE_BAD: row(403, false, 'The certificate is not good for logging in.', '该证书不能用于登录。'),
+  LOGIN_CERTIFICATE_UNCHECKED: row(
+    503,
+    true,
+    'Whether the certificate is good cannot be checked now; that does not mean that it is bad.',
+    '目前无法核验该证书；这并不表示证书有问题。',
+  ),
   IDENTITY_PROVIDER_UNAVAILABLE: row(503, true, 'The identity provider does not answer.', '身份认证服务没有应答。'),
   CURSOR_INVALID: row(400, false, 'The page cursor is not one that was given out here.', '分页游标不是此处给出的。'),
   ROUTE_UNKNOWN: row(404, false, 'There is no such address.', '没有这个地址。'),

@@ -38,12 +38,12 @@ export function readIJson(bytes: Uint8Array, maxDepth: number): IJsonReading {
   } catch {
     return whole('syntax', 'expected JSON text (RFC 8259)', text)
   }
-  if (!text.includes('\\') && shortestLength(value, maxDepth) === text.length) return { text, value, faults: [] }
   return judgeParsed(text, value, maxDepth)
 }
 
 /** The same for text that `JSON.parse` has read already. */
 export function judgeParsed(text: string, value: JsonValue, maxDepth: number): IJsonReading {
+  if (!text.includes('\\') && shortestLength(value, maxDepth) === text.length) return { text, value, faults: [] }
   const bound = walk(value, maxDepth)
   if (bound === 'depth') {
     return {

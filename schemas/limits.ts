@@ -16,6 +16,9 @@ export const LIMITS = {
   /** a body, plain and as sent; inflating stops here */
   bodyBytes: 768 * 1024,
   recordsPerEnvelope: 512,
+  /** a list of trusted entities as a token; it stands in a body, whole */
+  trustListTokenBytes: 512 * 1024,
+  trustListDepth: 16,
   /** nesting of a JSON value: body → records → record → body → … */
   jsonDepth: 32,
   /** JSON text of claims and headers */

@@ -75,6 +75,10 @@ export const keptBefore = ({ epoch, seq, previous }: Loss): LogHead | null =>
 export const namedByLoss = (entry: ChainEntry): LogHead[] =>
   entry.kind === 'opening' && entry.lost != null ? [entry.closing, keptBefore(entry.lost)].filter(at => at !== null) : []
 
+/** Whether an entry stands in what this opening declares lost: it stays as evidence where it is held, and counts nowhere. */
+export const lostBy = (opening: ChainEntry, at: Position): boolean =>
+  opening.kind === 'opening' && opening.lost != null && comparePositions(at, opening.lost) >= 0 && comparePositions(at, opening) < 0
+
 function judgeReopening(head: LogHead, closing: LogHead | null, lost: Loss): ChainVerdict {
   for (const at of [closing, keptBefore(lost)])
     if (at !== null && comparePositions(head, at) === 0 && head.digest !== at.digest) return 'fork'

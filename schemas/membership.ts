@@ -9,7 +9,7 @@ import { DATASETS, type OpenDatasetName } from './datasets/datasets.ts'
 import type { Digest } from './digest.ts'
 import { ExchangeError } from './errors.ts'
 import { comparePositions, formatLogId, formatPosition, type LogId, type Position } from './log.ts'
-import type { KeyJwk } from './membership/keys.ts'
+import { checkEncKey, type KeyJwk, namedJwk } from './membership/keys.ts'
 import type { VerificationKey } from './tokens.ts'
 
 export const MEMBER_KINDS = ['province', 'city', 'national'] as const
@@ -71,6 +71,8 @@ type MemberFile = {
   readonly writes: readonly string[]
   readonly alliances?: readonly string[]
   readonly keys: readonly KeyFile[]
+  /** public keys that content keys are wrapped for, the newest last; without one it reads no restricted audience */
+  readonly enc?: readonly Omit<KeyJwk, 'kid'>[]
 }
 /** The configured file, JSON. */
 export type MembershipFile = {
@@ -96,6 +98,16 @@ async function parseKey(key: KeyFile, owner: string): Promise<MemberKey> {
   }
 }
 
+function parseEncKey(jwk: Omit<KeyJwk, 'kid'>, owner: string): KeyJwk {
+  try {
+    const named = namedJwk(jwk)
+    checkEncKey(named)
+    return named
+  } catch (cause) {
+    throw invalid(`${owner}: enc: ${cause instanceof ExchangeError ? cause.message : 'expected a public key of kty, crv and x'}`)
+  }
+}
+
 /** @throws MEMBERSHIP_FILE_INVALID naming the member and what was expected */
 export async function parseMembership(text: string): Promise<Membership> {
   let file: MembershipFile
@@ -113,7 +125,7 @@ export async function parseMembership(text: string): Promise<Membership> {
   for (const member of file.members as readonly MemberFile[]) {
     if (!/^[0-9]{6}$/.test(String(member?.code))) throw invalid('members: expected a code of six digits')
     if (members.has(member.code)) throw invalid(`${member.code}: stands twice`)
-    members.set(member.code, await parseMember(member))
+    members.set(member.code, await parseMember(member, file.position))
   }
   return {
     fed: file.fed,
@@ -132,7 +144,7 @@ function seatsOf(members: Iterable<Member>): Map<string, Seat[]> {
   return seats
 }
 
-async function parseMember(member: MemberFile): Promise<Member> {
+async function parseMember(member: MemberFile, position: number): Promise<Member> {
   const kind = MEMBER_KINDS.find(one => one === member.kind)
   if (kind === undefined) throw invalid(`${member.code}: kind: expected one of ${MEMBER_KINDS.join(', ')}`)
   if (typeof member.zh !== 'string' || typeof member.en !== 'string') throw invalid(`${member.code}: expected names zh and en`)
@@ -154,7 +166,8 @@ async function parseMember(member: MemberFile): Promise<Member> {
     writes,
     alliances,
     keys,
-    enc: [],
+    // A second key counts from the position that the file was given with it, so that a new epoch is opened for it.
+    enc: (member.enc ?? []).map((jwk, index) => ({ jwk: parseEncKey(jwk, member.code), since: index === 0 ? 0 : position })),
     since: 0,
     standing: 'admitted',
     standingSince: 0,

@@ -8,6 +8,7 @@
  * - `refusal`: the origin said it, at this position, but may not or nobody can read it; the position is taken, nothing is applied.
  * - `refused` records: the origin said them; each is set aside by itself and the rest is applied.
  */
+import { isRestricted } from './content-key.ts'
 import { DATASETS } from './datasets/datasets.ts'
 import { algorithmOfDigest, type Digest, digestOf } from './digest.ts'
 import { decodeBody } from './encoding.ts'
@@ -120,6 +121,8 @@ function refusalOf(claims: EnvelopeClaims | EpochClaims, membership: Membership)
   if (!mayAddress(membership, member, claims.aud, claims.mem)) {
     return new ExchangeError('AUDIENCE_NOT_ALLOWED', `${claims.iss}: expected an audience that it may address, got ${claims.aud}`)
   }
+  if (dataset.audience === null && !isRestricted(claims.aud))
+    return new ExchangeError('AUDIENCE_NOT_ALLOWED', `${claims.ds}: expected an audience of named members, got ${claims.aud}`)
   if (!('sch' in claims)) return null
   const [name, version = ''] = claims.sch.split('/')
   if (name !== claims.ds || Number(version.split('.')[0]) !== dataset.major) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { LogHead } from './log.ts'
-import { judgeReceipt } from './receipt-rule.ts'
+import { judgeOwnReceipt, judgeReceipt } from './receipt-rule.ts'
 import type { Receipt } from './statements.ts'
 
 const log = { origin: '530000', dataset: 'entity', audience: 'all' }
@@ -30,5 +30,24 @@ describe('a receipt', () => {
       kind: 'take',
       convicts: { whom: 'hub', statements: [lie.token, right.token], reason: '530000/entity/all: two digests at 1.4' },
     })
+  })
+})
+
+describe('the receipt that a hub is about to sign', () => {
+  const held = ({ epoch, seq }: { epoch: number; seq: number }) => (epoch === 1 && seq <= 5 ? `d${seq}` : null)
+  it('is signed where none was before, where what was receipted stands, and at that place again', () => {
+    expect(judgeOwnReceipt(null, at(5), held)).toBe('sign')
+    expect(judgeOwnReceipt(at(3), at(5), held)).toBe('sign')
+    expect(judgeOwnReceipt(at(5), at(5), held)).toBe('sign')
+  })
+  it('waits in a ledger that was set back before what was receipted', () => {
+    expect(judgeOwnReceipt(at(9), at(5), held)).toBe('wait')
+  })
+  it('is not signed behind another entry than the one that was receipted', () => {
+    expect(judgeOwnReceipt(at(3, 'other'), at(5), held)).toBe('contradicts')
+    expect(judgeOwnReceipt(at(5, 'other'), at(5), held)).toBe('contradicts')
+  })
+  it('is signed behind a loss that took what was receipted', () => {
+    expect(judgeOwnReceipt(at(9), { epoch: 2, seq: 0, digest: 'd' }, held)).toBe('sign')
   })
 })

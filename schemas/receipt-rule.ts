@@ -35,6 +35,22 @@ export function judgeReceipt(
   return { kind: kindOf(receipt, own), convicts: convictionOf(receipt, earlier) }
 }
 
+/**
+ * Whether the hub may sign that its ledger holds a log up to `head`. `noted` is the last receipt that it signed for this log, as it noted
+ * beside its database: one that was set back has forgotten it, and an origin that lies could have it sign a second history there. So it
+ * waits until what it has receipted stands here again. Where that was declared lost in the meantime, it goes on behind it.
+ */
+export function judgeOwnReceipt(
+  noted: LogHead | null,
+  head: LogHead,
+  digestAt: (position: Position) => Digest | null,
+): 'sign' | 'wait' | 'contradicts' {
+  if (noted === null) return 'sign'
+  if (comparePositions(head, noted) < 0) return 'wait'
+  const there = comparePositions(head, noted) === 0 ? head.digest : digestAt(noted)
+  return there === null || there === noted.digest ? 'sign' : 'contradicts'
+}
+
 function kindOf({ head }: Receipt, own: Parameters<typeof judgeReceipt>[1]): ReceiptVerdict['kind'] {
   if (own.head === null || comparePositions(head, own.head) > 0) return 'ahead'
   if (own.digestAt(head) !== head.digest) return 'foreign'

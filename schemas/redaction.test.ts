@@ -6,7 +6,16 @@ import { formatBody } from './envelope.ts'
 import { ExchangeError } from './errors.ts'
 import { parseMembership } from './membership.ts'
 import type { ExchangeRecord } from './record.ts'
-import { checkRedaction, erasableRecords, judgeRedaction, openRedaction, redactBody, standingKeys } from './redaction.ts'
+import {
+  checkRedaction,
+  erasableRecords,
+  judgeErasure,
+  judgeRedaction,
+  missingErasures,
+  openRedaction,
+  redactBody,
+  standingKeys,
+} from './redaction.ts'
 
 type Vectors = {
   readonly membership: object
@@ -145,5 +154,31 @@ describe('what may be erased', () => {
       ['b', 2],
     ])
     expect(standingKeys(records, highest)).toEqual(['b', 'c'])
+  })
+})
+
+describe('what a holder does with a redaction', () => {
+  it('is to erase what was superseded, to wait where it is behind, and to refuse what still stands', () => {
+    expect(judgeErasure(0, true)).toBe('erase')
+    expect(judgeErasure(0, false)).toBe('erase')
+    expect(judgeErasure(1, true)).toBe('wait')
+    expect(judgeErasure(1, false)).toBe('refuse')
+  })
+
+  it('is to ask for it where the origin counts more, once it holds the log as far as that head says', () => {
+    const log = { origin: '530000', dataset: 'entity', audience: 'all' }
+    const at = (seq: number) => ({ epoch: 1, seq, digest: `d${seq}` })
+    const head = {
+      origin: '530000',
+      audience: 'all',
+      issuedAt: new Date(0),
+      held: [],
+      token: '',
+      logs: [{ log, head: at(5), erased: 2 }],
+    }
+    expect(missingErasures(head, () => ({ head: at(5), erased: 1 }))).toEqual([{ log, erased: 2 }])
+    expect(missingErasures(head, () => ({ head: at(9), erased: 2 }))).toEqual([])
+    expect(missingErasures(head, () => ({ head: at(4), erased: 0 }))).toEqual([])
+    expect(missingErasures(head, () => null)).toEqual([])
   })
 })

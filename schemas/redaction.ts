@@ -11,9 +11,10 @@ import type { EnvelopeClaims } from './generated/envelope.ts'
 import type { RedactionClaims } from './generated/redaction.ts'
 import { readIJson } from './i-json.ts'
 import { LIMITS } from './limits.ts'
-import { formatLogId, formatPosition, type LogId, type Position } from './log.ts'
+import { comparePositions, formatLogId, formatPosition, type LogHead, type LogId, type Position } from './log.ts'
 import { keyFor, type Membership, memberOf } from './membership.ts'
 import type { RetractReason } from './record.ts'
+import type { Head } from './statements.ts'
 import { parseToken, verifyToken } from './tokens.ts'
 import { checkClaims } from './validators.ts'
 
@@ -224,3 +225,21 @@ export const standingKeys = (
   records: readonly { readonly key: string; readonly ver: number }[],
   highest: ReadonlyMap<string, number>,
 ): string[] => [...new Set(records.filter(({ key, ver }) => (highest.get(key) ?? 0) <= ver).map(({ key }) => key))]
+
+/**
+ * What a redaction does while versions that it names still stand here: nothing yet at a holder that is behind what the origin announces,
+ * and nothing ever at one that is not.
+ */
+export const judgeErasure = (standing: number, behind: boolean): 'erase' | 'wait' | 'refuse' =>
+  standing === 0 ? 'erase' : behind ? 'wait' : 'refuse'
+
+/** Logs in which a head counts more erased keys than this holder has erased, once it holds them as far as the head says. */
+export const missingErasures = (
+  head: Head,
+  heldOf: (log: LogId) => { readonly head: LogHead | null; readonly erased: number } | null,
+): { readonly log: LogId; readonly erased: number }[] =>
+  head.logs.flatMap(({ log, head: at, erased = 0 }) => {
+    const held = heldOf(log)
+    const reached = held?.head != null && comparePositions(held.head, at) >= 0
+    return erased > 0 && reached && held.erased < erased ? [{ log, erased }] : []
+  })

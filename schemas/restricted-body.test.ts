@@ -43,7 +43,7 @@ beforeAll(async () => {
     kind,
     zh: '某',
     en: 'Some',
-    writes: kind === 'national' ? [] : ['entity'],
+    writes: kind === 'national' ? [] : ['entity', 'supervision'],
     keys,
   })
   const members = [member('530000', 'province'), member('000000', 'national')]
@@ -68,6 +68,13 @@ describe('the opening of a restricted log', () => {
     const { cek } = parseToken(token, 'epoch').claims as EpochClaims
     for (const { reader, key } of [all.at(0), all.at(-1)].flatMap(one => one ?? []))
       expect(await unwrapContentKey(cek as WrappedKey, reader.enc.kid, key)).toEqual(new Uint8Array(contentKey))
+  })
+
+  it('is the only kind there is of a dataset that is for named members: one for everybody is refused, wherever it arrives', async () => {
+    const log = { origin: '530000', dataset: 'supervision', audience: 'all' }
+    const { token } = await sealOpening(log, 1, null, context(), null)
+    const opened = await openToken('epoch', token, membership, log)
+    expect(opened.refusal).toMatchObject({ code: 'AUDIENCE_NOT_ALLOWED' })
   })
 
   it('gives earlier keys to those who may have them', async () => {

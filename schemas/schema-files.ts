@@ -4,6 +4,7 @@ import type { OpenDatasetName } from './datasets/datasets.ts'
 import entity from './datasets/entity.schema.json' with { type: 'json' }
 import expert from './datasets/expert.schema.json' with { type: 'json' }
 import indicator from './datasets/indicator.schema.json' with { type: 'json' }
+import supervision from './datasets/supervision.schema.json' with { type: 'json' }
 import trade from './datasets/trade.schema.json' with { type: 'json' }
 import trust from './datasets/trust.schema.json' with { type: 'json' }
 import type { AllianceClaims } from './generated/alliance.ts'
@@ -22,8 +23,10 @@ import type { Problem } from './generated/problem.ts'
 import type { ReceiptClaims } from './generated/receipt.ts'
 import type { WireRecord } from './generated/record.ts'
 import type { RedactionClaims } from './generated/redaction.ts'
+import type { SupervisionBody } from './generated/supervision.ts'
 import type { TradeBody } from './generated/trade.ts'
 import type { TrustBody } from './generated/trust.ts'
+import type { TrustListClaims } from './generated/trust-list.ts'
 import alliance from './wire/alliance.schema.json' with { type: 'json' }
 import envelope from './wire/envelope.schema.json' with { type: 'json' }
 import epoch from './wire/epoch.schema.json' with { type: 'json' }
@@ -36,6 +39,7 @@ import problem from './wire/problem.schema.json' with { type: 'json' }
 import receipt from './wire/receipt.schema.json' with { type: 'json' }
 import record from './wire/record.schema.json' with { type: 'json' }
 import redaction from './wire/redaction.schema.json' with { type: 'json' }
+import trustList from './wire/trust-list.schema.json' with { type: 'json' }
 
 /** A JSON Schema 2020-12 document, or a part of one. */
 export type JsonSchema = { readonly [keyword: string]: unknown }
@@ -45,6 +49,7 @@ export type DatasetBodies = {
   entity: EntityBody
   expert: ExpertBody
   indicator: IndicatorBody
+  supervision: SupervisionBody
   trade: TradeBody
   trust: TrustBody
 }
@@ -61,10 +66,11 @@ type WireTypes = {
   receipt: ReceiptClaims
   record: WireRecord
   redaction: RedactionClaims
+  'trust-list': TrustListClaims
 }
 type WireName = keyof WireTypes
 
-export const DATASET_SCHEMAS = { credit, entity, expert, indicator, trade, trust } as const satisfies {
+export const DATASET_SCHEMAS = { credit, entity, expert, indicator, supervision, trade, trust } as const satisfies {
   [name in OpenDatasetName]: JsonSchema
 }
 export const WIRE_SCHEMAS = {
@@ -80,6 +86,7 @@ export const WIRE_SCHEMAS = {
   receipt,
   record,
   redaction,
+  'trust-list': trustList,
 } as const satisfies {
   [name in WireName]: JsonSchema
 }

@@ -58,6 +58,13 @@ export function settle(held: ReadonlyMap<string, HeldLog>, arriving: readonly Ar
       return fresh === undefined ? (log?.at(at) ?? null) : { digest: fresh.entry.digest, token: fresh.token }
     }
     const verdict = judge(one, head, heldAt, log?.announced ?? null)
+    // The opening of the next epoch, or the entry before, may have come in this very group and speak against it.
+    const repeats = verdict.kind === 'duplicate' && heldAt(one.entry) === null
+    const against = repeats ? besideInGroup(one, at => added.get(placeOf(id, at))) : null
+    if (against !== null) {
+      frozen.add(id)
+      return against
+    }
     if (verdict.kind === 'fork') frozen.add(id)
     if (verdict.kind === 'next') {
       heads.set(id, { epoch: one.entry.epoch, seq: one.entry.seq, digest: one.entry.digest })
@@ -66,6 +73,18 @@ export function settle(held: ReadonlyMap<string, HeldLog>, arriving: readonly Ar
     return verdict
   })
   return { verdicts, heads }
+}
+
+function besideInGroup(
+  { log, entry, token }: Arriving,
+  addedAt: (at: { epoch: number; seq: number }) => Arriving | undefined,
+): Verdict | null {
+  const { epoch, seq } = entry
+  for (const beside of [addedAt({ epoch: epoch + 1, seq: 0 }), addedAt({ epoch, seq: seq - 1 })]) {
+    const reason = beside === undefined ? null : contradiction(assertionsOfEntry(log, beside.entry), assertionsOfEntry(log, entry))
+    if (beside !== undefined && reason !== null) return { kind: 'fork', statements: [beside.token, token], reason }
+  }
+  return null
 }
 
 function judge(

@@ -43,6 +43,13 @@ export function importSm2Private(jwk: { readonly x?: unknown; readonly y?: unkno
   return { d, publicHex }
 }
 
+/** From the bare number of a key file. @throws KEY_INVALID unless it lies in [1, n − 1] */
+export function sm2PrivateFrom(octets: Uint8Array): Sm2PrivateKey {
+  const d = Buffer.from(octets).toString('hex').padStart(64, '0')
+  if (d.length !== 64 || !inRange(d)) throw invalid('expected d between 1 and n − 1')
+  return { d, publicHex: sm2.getPublicKeyFromPrivateKey(d) }
+}
+
 export function generateSm2(): { readonly x: string; readonly y: string; readonly d: string } {
   const { publicKey, privateKey } = sm2.generateKeyPairHex()
   return { x: octetsOf(publicKey.slice(2, 66)), y: octetsOf(publicKey.slice(66)), d: octetsOf(privateKey) }

@@ -2,10 +2,11 @@
  * Signed statements about logs. A receipt is the hub's: "my ledger holds this log up to here"; the outbox forgets only on it. A head
  * is the origin's: where its logs of one audience stand, and how far it holds the others'; nodes witness each other with it.
  */
+import type { Digest } from './digest.ts'
 import { ExchangeError } from './errors.ts'
 import type { HeadClaims } from './generated/head.ts'
 import type { ReceiptClaims } from './generated/receipt.ts'
-import type { LogHead, LogId } from './log.ts'
+import { formatLogId, type LogHead, type LogId } from './log.ts'
 import { checkStanding, keyFor, type Membership, memberOf } from './membership.ts'
 import type { SnapshotMark } from './snapshot.ts'
 import { parseToken, type Signer, verifyToken } from './tokens.ts'
@@ -54,8 +55,11 @@ export async function openReceipt(token: string, membership: Membership): Promis
 }
 
 export type LogAt = { readonly log: LogId; readonly head: LogHead }
-/** An own log in a head: `erased` counts the keys that its newest redactions name; `snapshot` is its newest one. */
-export type OwnLogAt = LogAt & { readonly erased?: number; readonly snapshot?: SnapshotMark | null }
+/**
+ * An own log in a head: `erased` counts the keys that its newest redactions name; `snapshot` is its newest one; `tree` the root over the
+ * entries of its epoch, where it has one.
+ */
+export type OwnLogAt = LogAt & { readonly erased?: number; readonly snapshot?: SnapshotMark | null; readonly tree?: Digest | null }
 export type Head = {
   readonly origin: string
   readonly audience: string
@@ -78,12 +82,13 @@ export async function sealHead(
     aud: audience,
     iat: seconds(context.now),
     mem: context.mem,
-    logs: logs.map(({ log, head, erased = 0, snapshot = null }) => ({
+    logs: logs.map(({ log, head, erased = 0, snapshot = null, tree = null }) => ({
       ds: log.dataset,
       ep: head.epoch,
       seq: head.seq,
       dig: head.digest,
       ...(erased === 0 ? {} : { red: erased }),
+      ...(tree === null ? {} : { tree }),
       ...(snapshot === null ? {} : { snap: claimsOfMark(snapshot) }),
     })),
     held: held.map(({ log, head }) => ({
@@ -112,19 +117,29 @@ const markOf = ({ ep, seq, dig, root, n }: MarkClaims): SnapshotMark => ({
   records: n,
 })
 
-/** @throws TOKEN_*, FEDERATION_FOREIGN, MEMBER_UNKNOWN, MEMBER_SUSPENDED, KEY_* */
-export async function openHead(token: string, membership: Membership): Promise<Head> {
+/**
+ * `past`: a log of the head's signer, for a head of long ago: then its key counts by where that log stood, and may have been retired since.
+ * @throws TOKEN_*, FEDERATION_FOREIGN, MEMBER_UNKNOWN, MEMBER_SUSPENDED, KEY_*
+ */
+export async function openHead(token: string, membership: Membership, past: LogId | null = null): Promise<Head> {
   const parsed = parseToken(token, 'head')
   const claims = claimsOf<HeadClaims>('head', parsed.claims, membership.fed)
   const member = memberOf(membership, claims.iss)
-  await verifyToken(parsed, keyFor(member.keys, parsed.kid, null))
+  const then = claims.logs.find(
+    at => past !== null && at.ds === past.dataset && claims.aud === past.audience && claims.iss === past.origin,
+  )
+  const signedAt =
+    then === undefined || past === null ? null : { log: past, position: { epoch: then.ep, seq: then.seq }, mem: claims.mem }
+  await verifyToken(parsed, keyFor(member.keys, parsed.kid, signedAt))
   const logs = claims.logs.map(at => ({
     log: { origin: claims.iss, dataset: at.ds, audience: claims.aud },
     head: { epoch: at.ep, seq: at.seq, digest: at.dig },
     erased: at.red ?? 0,
+    tree: at.tree ?? null,
     snapshot: at.snap === undefined ? null : markOf(at.snap),
   }))
-  for (const { log, head } of logs) checkStanding(member, { log, position: head })
+  for (const { log, head } of logs)
+    if (signedAt === null || formatLogId(log) === formatLogId(signedAt.log)) checkStanding(member, { log, position: head })
   return {
     origin: claims.iss,
     audience: claims.aud,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { judgeStart, maySeal, nextOutboxAction, OWN_MARK, PATIENCE_MS, repairSources } from './sync.ts'
+import { judgeStart, maySeal, nextOutboxAction, OWN_MARK, PATIENCE_MS, passedOver, repairSources } from './sync.ts'
 
 const at = (seq: number, epoch = 1) => ({ epoch, seq, digest: `d${epoch}.${seq}` })
 
@@ -74,5 +74,16 @@ describe('an origin after a start', () => {
     expect(judgeStart(noted(4, false), () => at(4))).toBe('moved')
     expect(judgeStart(null, () => at(4))).toBe('unknown')
     expect(PATIENCE_MS.unknown.some).toBeGreaterThan(PATIENCE_MS.moved.some)
+  })
+})
+
+describe('whom an answer shows to have kept something back', () => {
+  const asked = (...list: readonly [string, number][]) => list.map(([holder, added]) => ({ holder, added }))
+  it('is who gave nothing before another gave it', () => {
+    expect(passedOver(asked(['hub', 0], ['a', 0], ['b', 2], ['c', 0]))).toEqual(['hub', 'a'])
+  })
+  it('is nobody where nobody gave anything, or the first gave it', () => {
+    expect(passedOver(asked(['hub', 0], ['a', 0]))).toEqual([])
+    expect(passedOver(asked(['hub', 3], ['a', 0]))).toEqual([])
   })
 })

@@ -40,6 +40,15 @@ export function nextOutboxAction({ head, receipt, sent }: Outbox, now: number): 
 export const repairSources = (log: LogId, own: string, holders: readonly string[]): string[] =>
   ['hub', log.origin, ...holders.filter(code => code !== log.origin)].filter(code => code !== own)
 
+/**
+ * Whom an answer shows to have kept something back: who was asked before and gave nothing of what another then gave. A slow holder looks
+ * the same, so it is a doubt and no proof.
+ */
+export const passedOver = (asked: readonly { readonly holder: string; readonly added: number }[]): string[] => {
+  const last = asked.findLastIndex(({ added }) => added > 0)
+  return asked.flatMap(({ holder, added }, index) => (added === 0 && index < last ? [holder] : []))
+}
+
 /** What another holder says of one of this origin's logs. */
 export type Witness = { readonly holder: string; readonly head: LogHead }
 

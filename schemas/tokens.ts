@@ -25,6 +25,7 @@ export const TOKEN_TYPES = {
   'trust-mark': 'trust-mark+jwt',
   'key-set': 'jwk-set+jwt',
   audit: 'hutong-audit+jwt',
+  'trust-list': 'hutong-trust-list+jwt',
 } as const
 export type TokenKind = keyof typeof TOKEN_TYPES
 
@@ -64,7 +65,11 @@ export const TOKEN_BYTES: { readonly [kind in TokenKind]: number } = {
   'trust-mark': LIMITS.possessionTokenBytes,
   'key-set': LIMITS.tokenBytes,
   audit: LIMITS.tokenBytes,
+  'trust-list': LIMITS.trustListTokenBytes,
 }
+
+/** A list of trusted entities nests as deep as its standard does. */
+const CLAIMS_DEPTH: { readonly [kind in TokenKind]?: number } = { 'trust-list': LIMITS.trustListDepth }
 
 const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/
 const HEADER_MEMBERS = new Set(['alg', 'typ', 'kid'])
@@ -92,7 +97,12 @@ export function parseToken(compact: string, kind: TokenKind): ParsedToken {
   if (decodePart(signaturePart).length !== row.signatureBytes) {
     throw new ExchangeError('TOKEN_MALFORMED', `expected a signature of ${row.signatureBytes} bytes`)
   }
-  return { compact, alg, kid, claims: parseIJson(decodePart(claimsPart), LIMITS.claimsDepth, 'TOKEN_MALFORMED') }
+  return {
+    compact,
+    alg,
+    kid,
+    claims: parseIJson(decodePart(claimsPart), CLAIMS_DEPTH[kind] ?? LIMITS.claimsDepth, 'TOKEN_MALFORMED'),
+  }
 }
 
 function parseHeader(header: unknown, kind: TokenKind): { alg: string; kid: string } {

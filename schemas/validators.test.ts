@@ -30,13 +30,12 @@ const bodies: { readonly [name in OpenDatasetName]: DatasetBodies[name] } = {
   },
   expert: { pseudonym: 'p'.repeat(22), classes: [{ code: 'A08', level: 2 }], main_class: 'A08', region: '530000', available: true },
   trust: {
-    list_id: 'yn',
-    ca_name: '某 CA',
-    service_type: 'ca',
-    status: 'granted',
-    status_from: '2019-05-31T00:00:00Z',
-    certificates: ['AAAA'],
+    list_id: '530000',
     territory: '530000',
+    sequence: 1,
+    issued_at: '2019-05-31T00:00:00Z',
+    next_update: '2019-06-30T00:00:00Z',
+    list: `${'A'.repeat(50)}.${'A'.repeat(50)}.${'A'.repeat(86)}`,
   },
   indicator: {
     indicator: 'trade-monthly',
@@ -45,6 +44,16 @@ const bodies: { readonly [name in OpenDatasetName]: DatasetBodies[name] } = {
     rows: [{ number: 1, amount: '1.5', currency: 'CNY', expert_seats: 5 }],
     inputs: [{ origin: '530000', dataset: 'trade', audience: 'all', epoch: 1, seq: 1, digest: DIGEST, records: 1, root: DIGEST }],
     late: ['520000'],
+  },
+  supervision: {
+    kind: 'certificate-use',
+    region: '520000',
+    use: 'sign-in',
+    venue: '530000',
+    system: 'yunnan-trading',
+    uscc: '915200007098765437',
+    certificate: DIGEST,
+    ca_name: '某某电子认证服务有限公司',
   },
 }
 const names = Object.keys(bodies) as OpenDatasetName[]

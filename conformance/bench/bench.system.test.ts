@@ -12,7 +12,9 @@ test('sync prints figures of one shape as JSON, and nothing else on standard out
   const figures = JSON.parse(stdout) as Figure[]
   expect(figures.map(({ bench }) => bench)).toEqual(
     ['backlog', 'live'].flatMap(mode =>
-      ['', ', against bare', ', against shaped', ', processor time'].map(against => `sync ${mode}, 1 holder${against}`),
+      ['', ', against bare', ', against shaped', ', against the peer', ', processor time'].map(
+        against => `sync ${mode}, 1 holder${against}`,
+      ),
     ),
   )
   for (const { unit, ours, limit, ratio, notes } of figures) {
@@ -33,4 +35,20 @@ test('bootstrap loads a log from its snapshot and prints one figure', async () =
   const figures = JSON.parse(stdout) as Figure[]
   expect(figures.map(({ bench, unit }) => ({ bench, unit }))).toEqual([{ bench: 'bootstrap', unit: 'rows/s' }])
   expect(figures[0]?.ratio).toBeGreaterThan(0)
+})
+
+test('certificates answers cold and warm beside the bare check, and says where the time of an import goes', async () => {
+  const { stdout } = await bench('certificates', '--quick', '--rows', '300', '--json')
+  const figures = JSON.parse(stdout) as Figure[]
+  expect(figures.map(({ bench }) => bench)).toEqual([
+    ...['ECDSA P-256', 'SM2'].flatMap(name => [
+      `certificates cold, ${name}`,
+      `certificates cold, path validation alone, ${name}`,
+      `certificates warm, ${name}`,
+    ]),
+    'certificates import',
+  ])
+  for (const { bench, ratio } of figures) expect(ratio, bench).toBeGreaterThan(0)
+  for (const part of ['reading', 'parsing', 'judging', 'storing', 'together', 'once more'])
+    expect(figures.at(-1)?.notes).toMatch(new RegExp(`(^|; )${part}`))
 })

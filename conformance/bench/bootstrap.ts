@@ -29,7 +29,10 @@ export async function benchBootstrap(options: {
   readonly signal: AbortSignal
 }): Promise<Figure[]> {
   const { pairs, rows, progress } = options
-  await using stage = await startStage(1, options.signal, { HUTONG_NODE_SNAPSHOT_ENTRIES: '1' })
+  await using stage = await startStage(1, options.signal, {
+    HUTONG_NODE_SNAPSHOT_ENTRIES: '1',
+    HUTONG_NODE_BACKFILL_RATE_BYTES: '0',
+  })
   const [code = ''] = stage.holders
   await stage.holder(code).stop()
   await using undo = new AsyncDisposableStack()

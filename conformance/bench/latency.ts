@@ -5,6 +5,7 @@
 import { Client } from 'pg'
 import { type Figure, figure, quantile } from './figures.ts'
 import { VARIANTS, type Variant } from './limit-tables.ts'
+import { PEER, type Peer, startPeer } from './peer.ts'
 import { ORIGIN, type Stage, startStage } from './stage.ts'
 import { type Watch, watchLog } from './watch.ts'
 import { now, type Worker } from './worker.ts'
@@ -25,7 +26,9 @@ export async function benchLatency(options: {
     const name = `${count} ${count === 1 ? 'holder' : 'holders'}`
     options.progress(`${name}: started`)
     const each = Math.ceil(options.samples / options.pairs)
-    const measured = await measure(stage, { ...options, each, name })
+    await using peer = await startPeer(stage.holders, options.signal)
+    await peer.copy(1, 500)
+    const measured = await measure(stage, { ...options, each, name, peer })
     for (const size of SIZES) {
       const of = (who: string, part: keyof Times): number[][] =>
         (measured.get(`${who} ${size}`) ?? []).map(block => block.map(one => one[part]))
@@ -46,6 +49,7 @@ export async function benchLatency(options: {
             [
               `commit at the origin to visible at every holder, ${each * options.pairs} samples on an idle system`,
               `with the source's own write: ours ${quantile(of('ours', 'whole').flat(), share).toFixed(2)} ms, limit ${quantile(of('ledger', 'whole').flat(), share).toFixed(2)} ms`,
+              `${PEER}: ${quantile(of('peer', 'visible').flat(), share).toFixed(2)} ms`,
               `bare limit ${quantile(of('bare', 'visible').flat(), share).toFixed(2)} ms`,
             ],
           ),
@@ -62,8 +66,15 @@ async function measure(
     pairs,
     each,
     name,
+    peer,
     progress,
-  }: { readonly pairs: number; readonly each: number; readonly name: string; readonly progress: (text: string) => void },
+  }: {
+    readonly pairs: number
+    readonly each: number
+    readonly name: string
+    readonly peer: Peer
+    readonly progress: (text: string) => void
+  },
 ): Promise<Map<string, Times[][]>> {
   const driver = await stage.driver()
   await using undo = new AsyncDisposableStack()
@@ -99,6 +110,7 @@ async function measure(
       }
       note('ours', block)
       for (const variant of ['ledger', 'bare'] as const) note(variant, await limitBlock(stage, bells, variant, ++round, size, each))
+      note('peer', await peer.each(++round, size, each))
     }
   }
   return results

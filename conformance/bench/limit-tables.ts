@@ -51,6 +51,7 @@ export function upsertOf(variant: Variant): string {
     ON CONFLICT (key) DO UPDATE SET ${changed.join(', ')} WHERE excluded.ver > held.ver`
 }
 
+export const TYPED_TABLE = TYPED.columns
 export const TYPED_NAMES = TYPED.names
 /** The typed columns without what constrains them: for rows on their way. */
 export const typedColumns = (): string => TYPED.types

@@ -1,6 +1,7 @@
-/** `npm run bench -- sync|latency|bootstrap|verify`: measures the product against what the same machine can do at most. */
+/** `npm run bench -- sync|latency|bootstrap|verify|certificates`: measures the product against what the same machine can do at most. */
 import { runProgram } from '../../runtime/lifetime.ts'
 import { benchBootstrap } from './bootstrap.ts'
+import { benchCertificates } from './certificates.ts'
 import { type Figure, formatFigure } from './figures.ts'
 import { benchLatency } from './latency.ts'
 import { benchMemory } from './memory.ts'
@@ -19,6 +20,7 @@ const BENCHES: { readonly [name: string]: Bench | undefined } = {
     benchBootstrap({ ...options, rows: options.rows ?? (options.quick ? 10_000 : 200_000), progress, signal }),
   memory: (options, signal) => benchMemory({ rows: options.rows ?? (options.quick ? 50_000 : 1_000_000), progress, signal }),
   verify: options => benchVerify({ ...options, progress }),
+  certificates: (options, signal) => benchCertificates({ ...options, progress, signal }),
 }
 
 await runProgram(async signal => {

@@ -2,12 +2,12 @@
 import { parseArgs } from 'node:util'
 import { MODES, type Mode } from './sync.ts'
 
-export const USAGE = `npm run bench -- sync|latency|bootstrap|memory|verify [options]
+export const USAGE = `npm run bench -- sync|latency|bootstrap|memory|verify|certificates [options]
 
   --json                 one JSON array on standard output
   --quick                shows that the bench works; no measurement
   --pairs 5              interleaved pairs of ours and the limit
-  --rows 50000           rows of one run (bootstrap 200000, memory 1000000)
+  --rows 50000           rows of one run (bootstrap 200000, memory 1000000, certificates 61218)
   --holders 1,3          numbers of holders, one after the other, 3 at most
   --modes ${MODES.join(',')}   of sync
   --help                 this text

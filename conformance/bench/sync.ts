@@ -1,11 +1,13 @@
 /**
  * `bench sync`: rows a second from one origin to all holders, hub caught up. `backlog`: sealed while the road was closed, the clock
  * runs from its opening. `live`: the clock runs from the first write at the origin. It stops when the last holder has applied the
- * last row, the hub's ledger holds it, and (ours) the origin has the hub's receipt.
+ * last row, the hub's ledger holds it, and (ours) the origin has the hub's receipt. The peer stands beside both: its initial copy beside
+ * the backlog, its replication of the same writes beside `live`.
  */
 import { type Account, formatSpent, residentMiB, sideOf, spent } from './accounts.ts'
 import { type Figure, figure, quantile, spreadOf } from './figures.ts'
 import { VARIANTS, type Variant } from './limit-tables.ts'
+import { PEER, startPeer } from './peer.ts'
 import { BATCH_ROWS, nationalLines } from './rows.ts'
 import { ORIGIN, type Stage, startStage } from './stage.ts'
 import { type Watch, watchLog } from './watch.ts'
@@ -36,9 +38,10 @@ export async function benchSync(options: SyncOptions): Promise<Figure[]> {
 
 const holdersText = (count: number): string => `${count} ${count === 1 ? 'holder' : 'holders'}`
 
-async function benchHolders(stage: Stage, { pairs, rows, modes, progress }: SyncOptions): Promise<Figure[]> {
+async function benchHolders(stage: Stage, { pairs, rows, modes, progress, signal }: SyncOptions): Promise<Figure[]> {
   const name = holdersText(stage.holders.length)
   await using watches = await watchAll(stage)
+  await using peer = await startPeer(stage.holders, signal)
   let round = 0
   const warm = await ours(stage, watches, 'live', ++round, Math.min(rows, 10_000))
   const memoryBefore = await memory(stage)
@@ -47,7 +50,8 @@ async function benchHolders(stage: Stage, { pairs, rows, modes, progress }: Sync
   const results = new Map<string, Run[]>()
   const note = (key: string, run: Run): void => {
     results.set(key, [...(results.get(key) ?? []), run])
-    progress(`${name}: ${key} ${Math.round(run.rate)} rows/s, ${Math.round(run.micros)} µs of processors a row: ${run.spent}`)
+    const cost = run.spent === '' ? '' : `, ${Math.round(run.micros)} µs of processors a row: ${run.spent}`
+    progress(`${name}: ${key} ${Math.round(run.rate)} rows/s${cost}`)
   }
   for (const mode of modes) {
     for (let pair = 0; pair < pairs; pair += 1) {
@@ -55,6 +59,10 @@ async function benchHolders(stage: Stage, { pairs, rows, modes, progress }: Sync
       if (mode === 'http' && results.has('live ledger')) continue
       for (const variant of Object.keys(VARIANTS) as Variant[])
         note(`${mode === 'http' ? 'live' : mode} ${variant}`, await limit(stage, mode, variant, ++round, rows))
+      // Replication of a write needs the subscription that the copy begins.
+      const copied = await peer.copy(++round, rows)
+      const rate = mode === 'backlog' ? copied : await peer.live(++round, rows)
+      note(`${mode === 'http' ? 'live' : mode} peer`, { rate, micros: Number.NaN, spent: '' })
     }
   }
   const memoryNote = `memory of a holder: ${memoryBefore} MiB after ${Math.min(rows, 10_000)} rows, ${await memory(stage)} MiB after the last`
@@ -64,15 +72,15 @@ async function benchHolders(stage: Stage, { pairs, rows, modes, progress }: Sync
 function modeFigures(mode: Mode, name: string, results: ReadonlyMap<string, Run[]>, rows: string, memoryNote: string): Figure[] {
   const title = `sync ${mode === 'http' ? 'live over HTTP' : mode}, ${name}`
   const mine = results.get(`${mode} ours`) ?? []
-  const theirs = (variant: Variant): Run[] => results.get(`${mode === 'http' ? 'live' : mode} ${variant}`) ?? []
+  const theirs = (variant: Variant | 'peer'): Run[] => results.get(`${mode === 'http' ? 'live' : mode} ${variant}`) ?? []
   const compare = (
-    variant: Variant,
+    variant: Variant | 'peer',
     suffix: string,
     unit: string,
     part: 'rate' | 'micros',
     notes: readonly string[] = [],
   ): Figure => {
-    const limit = { name: VARIANTS[variant].name, values: theirs(variant).map(run => run[part]) }
+    const limit = { name: variant === 'peer' ? PEER : VARIANTS[variant].name, values: theirs(variant).map(run => run[part]) }
     const ratios = mine.flatMap((run, index) => (limit.values[index] === undefined ? [] : [run[part] / limit.values[index]]))
     const { min, max } = spreadOf(ratios)
     const pairs = `${rows}, ${mine.length} pairs, ratio of each pair ${min} to ${max}`
@@ -88,6 +96,7 @@ function modeFigures(mode: Mode, name: string, results: ReadonlyMap<string, Run[
     compare('ledger', '', 'rows/s', 'rate', [memoryNote]),
     compare('bare', ', against bare', 'rows/s', 'rate'),
     compare('shaped', ', against shaped', 'rows/s', 'rate'),
+    compare('peer', ', against the peer', 'rows/s', 'rate', mode === 'backlog' ? ['its initial copy'] : []),
     compare('ledger', ', processor time', 'µs/row', 'micros', [
       `seconds of the last run, ours: ${mine.at(-1)?.spent ?? ''}`,
       `limit: ${theirs('ledger').at(-1)?.spent ?? ''}`,

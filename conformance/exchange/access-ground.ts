@@ -64,11 +64,24 @@ const get = (operation: OperationName, at: string, path: string, resource?: Reso
 const LOG = `/v1/logs/${NODE}/entity/all/envelopes`
 /** Each operation at each program that offers it, and what it is decided on. */
 export const PROBES: readonly Probe[] = [
-  ...['entity', 'trust', 'credit', 'expert', 'trade', 'indicator'].flatMap(dataset => [
+  ...['entity', 'trust', 'credit', 'expert', 'trade', 'indicator', 'supervision'].flatMap(dataset => [
     get('record.read', NODE, `/v1/${dataset}?limit=1`, { dataset }),
     get('record.read', NODE, `/v1/${dataset}/k`, { dataset }),
   ]),
   get('statistics.read', NODE, '/v1/statistics/trades'),
+  get('statistics.read', NODE, '/v1/statistics/logins'),
+  get('trust.read', NODE, '/v1/trust-lists'),
+  get('certificate.read', NODE, `/v1/certificates/${'0'.repeat(64)}`),
+  { operation: 'certificate.verify', at: NODE, call: ['POST', '/v1/certificates/verify', { certificate: 'AAAA' }] },
+  { operation: 'signature.verify', at: NODE, call: ['POST', '/v1/signatures/verify', { kind: 'cms', signature: 'AAAA' }] },
+  { operation: 'certificate.import', at: NODE, call: ['POST', '/v1/revocation-lists'] },
+  { operation: 'trust.publish', at: NODE, call: ['POST', '/v1/trust-lists', { TrustedEntitiesList: [], days: 0 }] },
+  get('certificate-use.read', NODE, '/v1/certificate-uses'),
+  get('watch.read', NODE, '/v1/watch-list'),
+  { operation: 'certificate-use.report', at: NODE, call: ['POST', '/v1/certificate-uses', { use: 'sign', certificate: 'AAAA' }] },
+  { operation: 'watch.change', at: NODE, call: ['POST', '/v1/watch-list/removal', { watch: `watch/${'x'.repeat(27)}` }] },
+  { operation: 'watch.change', at: NODE, call: ['POST', '/v1/watch-list', { uscc: '0'.repeat(18), reason: 'penalty' }] },
+  { operation: 'login.rotate', at: NODE, call: ['POST', '/v1/login/keys'] },
   ...[NODE, 'hub'].flatMap(
     at =>
       [

@@ -31,7 +31,7 @@ afterAll(async () => {
 
 describe('the matrix of roles and operations', () => {
   it('has a probe for every operation that a program offers today', () => {
-    const later = /^(membership|key|alliance|federation)\./
+    const later = /^(membership|key|alliance|federation|policy|broker)\./
     const probed = new Set(PROBES.map(({ operation }) => operation))
     const missing = OPERATIONS.filter(({ name, kind }) => kind !== 'open' && !later.test(name) && !probed.has(name))
     expect(missing).toEqual([])
@@ -62,13 +62,16 @@ describe('the matrix of roles and operations', () => {
     ['discipline-inspector', NODE, '/v1/credit', 200],
     ['centre-clerk', NODE, '/v1/audit', 403],
     ['local-trading-system', NODE, '/v1/statistics/trades', 403],
+    ['comprehensive-supervisor', NODE, '/v1/certificate-uses', 200],
+    ['local-trading-system', NODE, '/v1/certificate-uses', 403],
+    ['sector-supervisor', NODE, '/v1/supervision', 403],
     ['discipline-inspector', 'hub', '/v1/members', 200],
     ['centre-clerk', 'hub', '/v1/members', 403],
   ])('as written down by hand: %s at %s GET %s is %i', async (role, at, path, status) => {
     expect((await ask(at, await bed.tokenOf(at, role), 'GET', path)).status).toBe(status)
   })
 
-  it('leaves nothing open but health, the description and the token endpoint', async () => {
+  it('leaves nothing open but health, descriptions and the token endpoint', async () => {
     for (const at of [NODE, 'hub']) {
       const { body } = await ask(at, null, 'GET', '/openapi.json')
       const routes = Object.entries(body.paths as { [path: string]: object }).flatMap(([path, methods]) =>
@@ -81,7 +84,9 @@ describe('the matrix of roles and operations', () => {
         if (status !== 401) open.push(path)
       }
       const known = ['/health/live', '/health/ready', '/oauth/token']
-      expect(open.filter(path => !known.includes(path) && !/^\/(\.well-known|federation|v1\/join)/.test(path))).toEqual([])
+      expect(
+        open.filter(path => !known.includes(path) && !/^\/(\.well-known|federation|v1\/join|v1\/interfaces)/.test(path)),
+      ).toEqual([])
     }
   })
 })

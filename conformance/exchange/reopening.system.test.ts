@@ -23,7 +23,7 @@ afterAll(async () => {
 /** A backup of what a node holds of the log's state, as of now. */
 async function backUp(db: Db): Promise<void> {
   await sql`DROP TABLE IF EXISTS backup`.execute(db)
-  await sql`CREATE TABLE backup AS SELECT log_id, key, ver, op, why, at, platform, body, epoch, seq, item FROM replica_entity`.execute(
+  await sql`CREATE TABLE backup AS SELECT log_id, key, ver, op, why, at, platform, body, epoch, seq, item, region FROM replica_entity`.execute(
     db,
   )
 }
@@ -36,8 +36,8 @@ async function setBack(db: Db, epoch: number, seq: number, replica: boolean): Pr
   if (replica) {
     await sql`DELETE FROM replica_entity`.execute(db)
     await sql`
-      INSERT INTO replica_entity (log_id, key, ver, op, why, at, platform, body, epoch, seq, item)
-      SELECT log_id, key, ver, op, why, at, platform, body, epoch, seq, item FROM backup`.execute(db)
+      INSERT INTO replica_entity (log_id, key, ver, op, why, at, platform, body, epoch, seq, item, region)
+      SELECT log_id, key, ver, op, why, at, platform, body, epoch, seq, item, region FROM backup`.execute(db)
   }
   await sql`DELETE FROM envelope WHERE log_id = ${state.id} AND ${past}`.execute(db)
   await sql`

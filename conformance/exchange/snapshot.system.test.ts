@@ -20,7 +20,8 @@ const ROWS = 12_000
 let bed: Testbed
 const { nodeDb, caughtUp, replicaAt, empty, wipeStreams, redact, startProcess, findings } = snapshotGround(() => bed)
 beforeAll(async () => {
-  bed = await startTestbed(undefined, { nodeSettings: { HUTONG_NODE_SNAPSHOT_ENTRIES: '8' } })
+  // What stands before a snapshot stays with the others here; `backfill.system.test.ts` fetches it.
+  bed = await startTestbed(undefined, { nodeSettings: { HUTONG_NODE_SNAPSHOT_ENTRIES: '8', HUTONG_NODE_BACKFILL_RATE_BYTES: '0' } })
   // Sealing begins once every member has answered; after that one may go.
   await ingestRows(bed, ORIGIN, [legalPerson(keyOf(0), '法人 0')])
   await bed.stopNode(NEWCOMER)

@@ -9,6 +9,7 @@ import { type AccountClaim, type Authority, foundAuthority, openAuthority } from
 import { type BrokerTrust, trustConfiguration } from '../../runtime/broker/configuration.ts'
 import { acceptToken, prepareCredentials } from '../../runtime/broker/credentials.ts'
 import { keepTlsFiles, type TlsFiles } from '../../runtime/broker/tls-files.ts'
+import { isExchangeError } from '../../schemas/errors.ts'
 import { parseMembership } from '../../schemas/membership.ts'
 import { LOOPBACK } from './ports.ts'
 import { type Secrets, writeOwnerOnly } from './secrets.ts'
@@ -38,7 +39,9 @@ export async function prepareTrust(home: string, secrets: Secrets, now = new Dat
   for (const program of ['hub', ...members.map(({ code }) => code)]) {
     const path = secrets.brokerCredentialsFile(program)
     const { key } = await prepareCredentials(path)
-    await acceptToken(path, await authority.admit(program, key))
+    // A key that was revoked while its program was down: that program makes a new one when it starts.
+    const token = await authority.admit(program, key).catch(revoked)
+    if (token !== null) await acceptToken(path, token)
   }
   return {
     authority,
@@ -48,6 +51,11 @@ export async function prepareTrust(home: string, secrets: Secrets, now = new Dat
     accounts: await authority.claims(members),
     tls: await keepTlsFiles(folder, { fed: secrets.fed, hosts: [LOOPBACK], now }),
   }
+}
+
+function revoked(error: unknown): null {
+  if (isExchangeError(error) && error.code === 'KEY_OUT_OF_RANGE') return null
+  throw error
 }
 
 /** For whoever runs a broker of their own: to be included in its configuration. */

@@ -40,12 +40,26 @@ export function formatCard({ file, home, logs, seconds, example }: Card, homeIsD
     `    curl -s ${bearer} '${figure}'`,
     `    ${hutong} audit verify --at ${Object.keys(file.nodes)[0] ?? 'hub'}`,
     `    ${hutong} ${show}`,
+    ...loginLines(file),
     '',
     '  停止：在此终端按 Ctrl-C；再次 npm start 继续使用同一数据。',
     '  Stop: Ctrl-C in this terminal; the next npm start goes on with the same data.',
     RULE,
     '',
   ].join('\n')
+}
+
+/** A company of one province logs in at the trading system of another. */
+function loginLines({ samples, nodes }: FederationFile): string[] {
+  const [venue, home] = Object.entries(nodes).filter(([, { login_url: url }]) => url !== undefined)
+  if (samples === undefined || venue === undefined || home?.[1].holder_file === undefined) return []
+  return [
+    '',
+    `  证书登录：在浏览器打开下列网址，选“证书文件”，用${home[1].zh}的样例证书登录${venue[1].zh}的交易系统。`,
+    `  Certificate login: open this, choose "certificate file", and log in at ${venue[1].en} with the sample certificate of ${home[1].en}.`,
+    `    ${samples.url}/login/${venue[0]}`,
+    `    ${home[1].holder_file}`,
+  ]
 }
 
 /** For a POSIX shell, only where it is needed. */

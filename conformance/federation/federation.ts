@@ -15,6 +15,7 @@ import type { Environment } from '../../runtime/environment.ts'
 import { issuerOf } from '../../runtime/http/access/token-server.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import { formatProviderFile } from '../identity/people.ts'
+import { CALLBACK_PATH } from '../samples/login.ts'
 import { admitMember, isJoined } from './admission.ts'
 import { prepareTrust } from './broker-trust.ts'
 import { type Clients, clientFiles, prepareClients, regionOf } from './clients.ts'
@@ -29,6 +30,7 @@ import {
   type Ground,
   hubPlan,
   logFileFor,
+  loginUrlFor,
   nodePlan,
   peoplePlan,
   sampledMembers,
@@ -38,6 +40,8 @@ import {
 import { choosePorts } from './ports.ts'
 import { createProgram, type Program, type ProgramEvent } from './programs.ts'
 import type { Progress, Step } from './progress.ts'
+import { holderFile, loginName, prepareLoginClients, prepareSampleHolder } from './sample-login.ts'
+import { operatesList, publishSampleList } from './sample-trust.ts'
 import { writeOwnerOnly } from './secrets.ts'
 
 export type FederationOptions = {
@@ -130,6 +134,9 @@ const portsOf = (file: FederationFile): Map<string, number> => {
   const all: [string, string][] = [
     ['hub', file.hub.url],
     ...urls,
+    ...Object.entries(file.nodes).flatMap(([code, { login_url: url }]): [string, string][] =>
+      url === undefined ? [] : [[loginName(code), url]],
+    ),
     ...(file.samples === undefined ? [] : [['samples', file.samples.url] as [string, string]]),
     ...(file.people === undefined ? [] : [['people', file.people.url] as [string, string]]),
   ]
@@ -157,6 +164,8 @@ export async function startFederation(options: FederationOptions): Promise<Feder
   await using undo = new AsyncDisposableStack()
   const programs: Program[] = []
   const sampled = options.samples === false ? [] : sampledMembers(members)
+  /** whose trust lists the demo publishes: without one nobody verifies certificates */
+  const listed = sampled.length > 0 ? members.filter(operatesList) : []
   const pidsFile = (home: string): string => join(home, 'programs.json')
 
   const { home, secrets, trust, clients, ports } = await stepped(STEP.folder, { onProgress, signal }, async note => {
@@ -165,7 +174,12 @@ export async function startFederation(options: FederationOptions): Promise<Feder
     for (const folder of ['logs', 'data']) await mkdir(join(home, folder), { recursive: true, mode: 0o700 })
     note('等待上次的程序退出 waiting for programs of the last start')
     await endLeftovers(pidsFile(home), signal)
-    const names = ['hub', ...members.map(member => member.code), ...(sampled.length > 0 ? ['samples', 'people'] : [])]
+    const names = [
+      'hub',
+      ...members.map(member => member.code),
+      ...(sampled.length > 0 ? ['samples', 'people'] : []),
+      ...sampled.map(({ code }) => loginName(code)),
+    ]
     const secrets = await prepareFounding(home, ['hub', ...members.map(member => member.code)])
     const trust = await prepareTrust(home, secrets)
     const clients = new Map<string, Clients>()
@@ -182,6 +196,12 @@ export async function startFederation(options: FederationOptions): Promise<Feder
   const watch = { onEvent, onMoved }
   const providerFile = (name: string): string => join(home, 'secrets', `people-${name}.json`)
   const systemsFile = join(home, 'secrets', 'samples.json')
+  const secretsDir = join(home, 'secrets')
+  const loginClients = new Map<string, string>()
+  for (const member of sampled) {
+    loginClients.set(member.code, await prepareLoginClients(secretsDir, member, `${urlFor({ ports }, 'samples')}${CALLBACK_PATH}`))
+    await prepareSampleHolder(secretsDir, member)
+  }
   const databaseUsers = ['hub', ...members.map(member => member.code), ...sampled.map(({ code }) => `samples-${code}`)]
   const databases = undo.use(prepareDatabases({ home, given: config.databaseUrl, secrets, programs: databaseUsers, ...watch }))
   const broker = undo.use(prepareBroker({ config: { ...config, home }, trust, ...watch }))
@@ -198,6 +218,8 @@ export async function startFederation(options: FederationOptions): Promise<Feder
     memberDir: secrets.memberDir,
     clients,
     ...(sampled.length > 0 ? { providerFile } : {}),
+    certificates: listed.length > 0,
+    ...(sampled.length > 0 ? { loginClientsFile: code => loginClients.get(code) ?? '' } : {}),
     brokerCredentialsFile: secrets.brokerCredentialsFile,
     brokerAuthorityFile: trust.authorityFile,
     brokerCaFile: config.natsUrl === undefined ? trust.tls.caFile : config.brokerCaFile,
@@ -210,6 +232,10 @@ export async function startFederation(options: FederationOptions): Promise<Feder
   const peopled = sampled.length > 0 ? ['hub', ...members.map(member => member.code)] : []
   for (const name of peopled)
     await writeOwnerOnly(providerFile(name), formatProviderFile(urlFor(ground, 'people'), audience(name), regionOf(name)))
+  const loginPlace = (code: string): { login_url?: string; holder_file?: string } => {
+    const url = loginUrlFor(ground, code)
+    return url === null ? {} : { login_url: url, holder_file: holderFile(secretsDir, code) }
+  }
   const file: FederationFile = {
     fed: secrets.fed,
     membership_file: secrets.membershipFile,
@@ -229,6 +255,7 @@ export async function startFederation(options: FederationOptions): Promise<Feder
           url: urlFor(ground, code),
           operator_token_file: secrets.operatorTokenFile(code),
           client_files: clientFiles(clients.get(code)),
+          ...loginPlace(code),
           log_file: logFileFor(home, code),
         },
       ]),
@@ -280,7 +307,14 @@ export async function startFederation(options: FederationOptions): Promise<Feder
       await hubUp.promise
       await admitMember(member, { founded: secrets, hubUrl: urlFor(ground, 'hub'), clients: office, signal })
     }
-    await nodes.get(member.code)?.start(signal)
+    const own = clients.get(member.code)
+    const list = { members: listed, url: urlFor(ground, member.code), secretsDir: join(home, 'secrets') }
+    await together(signal, [
+      async signal => nodes.get(member.code)?.start(signal),
+      async signal => {
+        if (own !== undefined && listed.includes(member)) await publishSampleList(member, { ...list, clients: own, signal })
+      },
+    ])
   }
   await together(signal, [
     signal => stepped(STEP.hub, { onProgress, signal }, () => startHub(signal)),

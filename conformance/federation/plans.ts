@@ -5,6 +5,7 @@ import type { Clients } from './clients.ts'
 import type { MemberPlan } from './members.ts'
 import { LOOPBACK } from './ports.ts'
 import { PROJECT, type ProgramPlan } from './programs.ts'
+import { loginName } from './sample-login.ts'
 import type { Secrets } from './secrets.ts'
 
 export type Ground = {
@@ -19,6 +20,10 @@ export type Ground = {
   /** of a federation with a membership log; without both its membership is the file */
   readonly foundingFile?: string
   readonly memberDir?: (code: string) => string
+  /** nodes verify certificates, and wait for trust lists before they are ready */
+  readonly certificates?: boolean
+  /** with a login: the file of its clients, of each node by its code */
+  readonly loginClientsFile?: (code: string) => string
   /** the hub's */
   readonly brokerAuthorityFile: string
   readonly brokerCaFile: string | undefined
@@ -68,6 +73,21 @@ const exchanging = (ground: Ground, prefix: string, name: string): Environment =
   ...listening(ground, prefix, name),
 })
 
+/** null for a node that has no login */
+export const loginUrlFor = (ground: Pick<Ground, 'ports'>, code: string): string | null =>
+  ground.ports.has(loginName(code)) ? urlFor(ground, loginName(code)) : null
+
+const loginOf = (ground: Ground, code: string): Environment => {
+  const issuer = loginUrlFor(ground, code)
+  if (issuer === null || ground.loginClientsFile === undefined) return {}
+  return {
+    HUTONG_NODE_LOGIN_ISSUER: issuer,
+    HUTONG_NODE_LOGIN_CLIENTS_FILE: ground.loginClientsFile(code),
+    HUTONG_NODE_LOGIN_HTTP_HOST: LOOPBACK,
+    HUTONG_NODE_LOGIN_HTTP_PORT: new URL(issuer).port,
+  }
+}
+
 export const hubPlan = (ground: Ground): ProgramPlan =>
   plan(ground, 'hub', 'hub/main.ts', () => ({
     HUTONG_HUB_BROKER_AUTHORITY_FILE: ground.brokerAuthorityFile,
@@ -79,6 +99,8 @@ export const nodePlan = (ground: Ground, { code }: MemberPlan): ProgramPlan =>
   plan(ground, code, 'node/main.ts', () => ({
     HUTONG_NODE_CODE: code,
     HUTONG_NODE_OPERATOR_TOKEN_FILE: ground.secrets.operatorTokenFile(code),
+    HUTONG_NODE_CERTIFICATES: ground.certificates === true ? 'serve' : 'off',
+    ...loginOf(ground, code),
     ...exchanging(ground, 'HUTONG_NODE_', code),
   }))
 
@@ -105,5 +127,6 @@ export const formatSystems = (ground: Ground, members: readonly MemberPlan[]): s
       database_url: ground.databaseUrl(`samples-${code}`),
       node_url: urlFor(ground, code),
       client_file: ground.clients?.get(code)?.clientFile('local-trading-system'),
+      login_issuer: loginUrlFor(ground, code) ?? undefined,
     })),
   )}\n`

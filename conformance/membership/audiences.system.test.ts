@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openUnwrappingKeys } from '../../runtime/keys/enc-keys.ts'
+import { openEncKeys } from '../../runtime/keys/enc-keys.ts'
 import { readKeyFile, signerOf } from '../../runtime/keys/key-file.ts'
 import { createBodies } from '../../runtime/ledger/bodies.ts'
 import { readLog, readRange } from '../../runtime/ledger/ledger.ts'
@@ -156,12 +156,46 @@ test('who joins reads a new epoch and not the old one, and who leaves reads noth
   expect(await headAt(ORIGIN)).toMatchObject({ epoch: 3, seq: 1 })
   expect(await reads(LATER, 4)).toBe(false)
   // Even with the hub's bytes in hand: its keys open what was said while it was a member, and nothing else.
-  const keys = await openUnwrappingKeys(join(bed.founded.memberDir(LATER), 'enc'))
+  const { keys } = await openEncKeys(join(bed.founded.memberDir(LATER), 'enc'))
   expect(keys.size).toBe(1)
   const hub = await readLog(bed.hubDb, LOG)
   const bodies = createBodies(keys)
   const opened = await Promise.all([1, 2, 3].map(epoch => bodies.keyOf(bed.hubDb, hub?.id ?? 0, epoch)))
   expect(opened.map(key => key !== null)).toEqual([false, true, false])
+})
+
+test('a new key for content is in force at once, without a start: the next word goes under it, and what was said before stays readable', {
+  timeout: 120_000,
+}, async () => {
+  const before = await headAt(ORIGIN)
+  for (const code of [READER, ORIGIN]) {
+    const { position } = (await bed.ask(code, '/v1/membership/encryption', { method: 'POST', body: {} })) as { position: number }
+    for (const other of [ORIGIN, READER])
+      await eventually(
+        'the new key',
+        async () => ((await bed.ask(other, '/v1/membership')) as { position: number }).position,
+        at => at >= position,
+      )
+  }
+  await say(8, nameOf(8))
+  await arrives(READER, 8)
+  const after = await headAt(ORIGIN)
+  expect(after?.epoch).toBe((before?.epoch ?? 0) + 1)
+  const { keys } = await openEncKeys(join(bed.founded.memberDir(READER), 'enc'))
+  const opening = await bed.hubDb
+    .selectFrom('envelope')
+    .innerJoin('log', 'log.id', 'envelope.log_id')
+    .select('token')
+    .where('origin', '=', ORIGIN)
+    .where('audience', '=', LOG.audience)
+    .where('envelope.epoch', '=', after?.epoch ?? 0)
+    .where('envelope.seq', '=', 0)
+    .executeTakeFirstOrThrow()
+  const { cek } = parseToken(opening.token, 'epoch').claims as { cek: { recipients: { header: { kid: string } }[] } }
+  const newest = [...keys.keys()].at(-1)
+  expect(keys.size).toBe(2)
+  expect(cek.recipients.map(({ header }) => header.kid)).toContain(newest)
+  expect(await reads(READER, 3)).toBe(true)
 })
 
 test('who joins an alliance that gives its past reads what was said before', { timeout: 180_000 }, async () => {

@@ -12,6 +12,7 @@ import { type ExchangeNode, startNode } from '../../node/exchange-node.ts'
 import type { NodeTables } from '../../node/tables.ts'
 import { passingCredentials } from '../../runtime/broker/credentials.ts'
 import { startBroker } from '../../runtime/broker/launcher.ts'
+import type { Environment } from '../../runtime/environment.ts'
 import { readClientFile, requestToken } from '../../runtime/http/access/client.ts'
 import { readKeyFile, signerOf } from '../../runtime/keys/key-file.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
@@ -37,6 +38,8 @@ export type Bed = AsyncDisposable & {
   node(code: string): ExchangeNode
   startHub(): Promise<void>
   stopHub(): Promise<void>
+  /** one more process of the hub, over the same database */
+  startSecondHub(): Promise<Program>
   /** SIGKILL to a hub in a process of its own; it is started again */
   killHub(): void
   startNode(code: string): Promise<ExchangeNode>
@@ -68,6 +71,8 @@ export async function startBed(
     /** who has joined when it answers, in this order */
     readonly members?: readonly string[]
     readonly statementLifetimeMs?: number
+    /** added to the environment of a node */
+    readonly nodeSettings?: (code: string) => Environment
     /** the hub in a process of its own, that can be killed */
     readonly hubProcess?: boolean
   } = {},
@@ -114,6 +119,29 @@ export async function startBed(
     throw new ExchangeError(code as never, detail)
   }
 
+  const hubEnvironment = (at: number, dataDir = join(home, 'data', 'hub')) => ({
+    ...common('HUTONG_HUB_', 'hub'),
+    HUTONG_HUB_FOUNDING_FILE: founded.foundingFile,
+    HUTONG_HUB_KEY_FILE: founded.keyFile('hub'),
+    HUTONG_HUB_BROKER_CREDENTIALS_FILE: founded.brokerCredentialsFile('hub'),
+    HUTONG_HUB_BROKER_CA_FILE: tls.caFile,
+    HUTONG_HUB_BROKER_AUTHORITY_FILE: authorityFile,
+    HUTONG_HUB_HTTP_PORT: String(at),
+    ...(options.statementLifetimeMs === undefined ? {} : { HUTONG_HUB_STATEMENT_LIFETIME_MS: String(options.statementLifetimeMs) }),
+    HUTONG_HUB_DATA_DIR: dataDir,
+  })
+  const createHub = (name: string, at: number, env: Environment): Program =>
+    createProgram(
+      {
+        name,
+        script: join(PROJECT, 'hub/main.ts'),
+        env: () => childEnvironment(process.env, env),
+        logFile: join(home, `${name}.log`),
+        readyUrl: `http://127.0.0.1:${at}/health/ready`,
+      },
+      { onEvent: () => {}, onPids: () => {} },
+    )
+
   const held = undo
   const bed: Omit<Bed, typeof Symbol.asyncDispose> = {
     founded,
@@ -125,30 +153,10 @@ export async function startBed(
       return node
     },
     async startHub() {
-      const env = {
-        ...common('HUTONG_HUB_', 'hub'),
-        HUTONG_HUB_FOUNDING_FILE: founded.foundingFile,
-        HUTONG_HUB_KEY_FILE: founded.keyFile('hub'),
-        HUTONG_HUB_BROKER_CREDENTIALS_FILE: founded.brokerCredentialsFile('hub'),
-        HUTONG_HUB_BROKER_CA_FILE: tls.caFile,
-        HUTONG_HUB_BROKER_AUTHORITY_FILE: authorityFile,
-        HUTONG_HUB_HTTP_PORT: String(port),
-        ...(options.statementLifetimeMs === undefined
-          ? {}
-          : { HUTONG_HUB_STATEMENT_LIFETIME_MS: String(options.statementLifetimeMs) }),
-      }
+      const env = hubEnvironment(port)
       if (options.hubProcess !== true) hub = await startHub(readHubConfig(env), { logger, signal })
       else {
-        program = createProgram(
-          {
-            name: 'hub',
-            script: join(PROJECT, 'hub/main.ts'),
-            env: () => childEnvironment(process.env, env),
-            logFile: join(home, 'hub.log'),
-            readyUrl: `http://127.0.0.1:${port}/health/ready`,
-          },
-          { onEvent: () => {}, onPids: () => {} },
-        )
+        program = createHub('hub', port, env)
         await program.start(signal)
       }
     },
@@ -157,9 +165,16 @@ export async function startBed(
       hub = null
       await program?.stop()
     },
+    async startSecondHub() {
+      const at = await keptPort(join(home, 'hub-2.port'))
+      const second = connections.use(createHub('hub-2', at, hubEnvironment(at, join(home, 'data', 'hub-2'))))
+      await second.start(signal)
+      return second
+    },
     killHub: () => program?.kill(),
     async startNode(code) {
-      const env = { ...common('HUTONG_NODE_', code), HUTONG_NODE_CODE: code, HUTONG_NODE_MEMBERSHIP_DIR: founded.memberDir(code) }
+      const own = { HUTONG_NODE_CODE: code, HUTONG_NODE_MEMBERSHIP_DIR: founded.memberDir(code) }
+      const env = { ...common('HUTONG_NODE_', code), ...own, ...options.nodeSettings?.(code) }
       const node = await startNode(readNodeConfig(env), { logger, signal })
       nodes.set(code, node)
       return node

@@ -1,7 +1,7 @@
 /** Keys change while the exchange goes on: announced, active, retired; and stolen. No record is lost. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readKeyFile, signerOf } from '../../runtime/keys/key-file.ts'
-import { type Bed, startBed } from './bed.ts'
+import { type Bed, joinAs, startBed } from './bed.ts'
 import { arrived, ingest } from './records.ts'
 
 let bed: Bed
@@ -115,4 +115,34 @@ test('the anchor rolls over too: receipts go on, and the federation with them', 
   await bed.startHub()
   await ingest(bed, '520000', 9002)
   await arrived(bed, '530000', [9002])
+})
+
+test('the policy is shown and set, holds at every member, and is refused where it would lock somebody out', {
+  timeout: 60_000,
+}, async () => {
+  const shown = (await bed.ask('hub', '/v1/membership/policy')) as { algorithms: string[]; approvals: number; position: number }
+  expect(shown).toMatchObject({ algorithms: ['Ed25519', 'SM2'], approvals: 2 })
+  const set = (body: object) => bed.order('security-administrator', '/v1/membership/policy', body)
+  await expect(set({ algorithms: ['SM2'] })).rejects.toMatchObject({
+    code: 'POLICY_LOCKS_OUT',
+    message: expect.stringContaining('hub, 530000, 520000'),
+  })
+  await expect(set({ algorithms: ['Ed25519', 'RS256'] })).rejects.toMatchObject({ code: 'TOKEN_ALGORITHM_REFUSED' })
+  await expect(set({})).rejects.toMatchObject({ code: 'REQUEST_INVALID' })
+  await expect(bed.order('system-administrator', '/v1/membership/policy', { approvals: 1 })).rejects.toMatchObject({
+    code: 'ACCESS_DENIED',
+  })
+  expect(await bed.ask('hub', '/v1/membership/policy')).toEqual(shown)
+  const after = (await set({ algorithms: ['Ed25519'], approvals: 1 })) as { position: number }
+  expect(after).toMatchObject({ algorithms: ['Ed25519'], approvals: 1, position: shown.position + 1 })
+  expect(await set({ approvals: 1 })).toMatchObject({ position: after.position })
+  // One person may now do both.
+  const file = (await bed.ask('hub', '/v1/membership/invitations', {
+    method: 'POST',
+    body: { code: '450000', zh: '广西', en: 'Guangxi' },
+  })) as never
+  const joining = joinAs(bed.founded, file, AbortSignal.timeout(20_000))
+  const fingerprint = await joining.asked
+  await bed.ask('hub', '/v1/membership/members/450000/approve', { method: 'POST', body: { fingerprint } })
+  expect(await joining.done).toBe(true)
 })

@@ -1,6 +1,7 @@
 /** A member is suspended while it writes, comes back, changes an alliance, and leaves: everywhere alike, without a restart. */
 
 import { headers } from '@nats-io/transport-node'
+import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readKeyFile, signerOf } from '../../runtime/keys/key-file.ts'
 import { readConvictions } from '../../runtime/ledger/forks.ts'
@@ -65,6 +66,52 @@ test('what it sealed meanwhile arrives when the suspension ends, and nothing spe
   await arrived(bed, '530000', [2, ...WRITTEN], 60_000)
   expect(await readConvictions(bed.ledger('520000'))).toEqual([])
   expect((await members('520000')).standing).toBe('admitted')
+})
+
+test('two processes of the hub over one database: none signs a receipt past a suspension that the other is entering', {
+  timeout: 180_000,
+}, async () => {
+  const second = await bed.startSecondHub()
+  const at = async (code: string) => readLog(bed.ledger(code), { ...LOG, origin: code })
+  const receipted = async (code: string) =>
+    eventually(
+      `receipts of ${code}`,
+      () => at(code),
+      one => one?.head != null && one.receipt?.seq === one.head.seq,
+    )
+  await ingest(bed, '520000', 999)
+  const before = (await receipted('520000'))?.head?.seq ?? 0
+  const written = Array.from({ length: 40 }, (_, index) => 1000 + index)
+  const { order } = await bed.hubDb.transaction().execute(async trx => {
+    // The suspension has read where the logs end, and cannot be entered yet.
+    await sql`LOCK TABLE membership_entry IN EXCLUSIVE MODE`.execute(trx)
+    const order = bed.order('security-administrator', '/v1/membership/members/520000/suspend', { why: 'a test' })
+    const waiting = async () =>
+      (await sql`SELECT FROM pg_locks WHERE relation = 'membership_entry'::regclass AND NOT granted`.execute(bed.hubDb)).rows.length
+    await eventually('the entry that waits', waiting, count => count > 0)
+    await Promise.all(written.map(number => ingest(bed, '520000', number)))
+    const head = (await at('520000'))?.head?.seq ?? 0
+    const atHub = async () => (await readLog(bed.hubDb, LOG))?.head?.seq
+    await eventually('the entries at the hub', atHub, seq => seq === head)
+    // Whichever process took them has had its turn when another member's entry from after them has a receipt.
+    await ingest(bed, '530000', 1999)
+    await receipted('530000')
+    expect((await at('520000'))?.receipt?.seq).toBe(before)
+    expect(head).toBeGreaterThan(before)
+    return { order }
+  })
+  const { position } = (await order) as { position: number }
+  await eventually(
+    'the suspension',
+    () => members('530000'),
+    one => one.position >= position,
+  )
+  await bed.order('security-administrator', '/v1/membership/members/520000/resume')
+  await arrived(bed, '530000', written, 60_000)
+  await receipted('520000')
+  expect(await readConvictions(bed.ledger('520000'))).toEqual([])
+  expect(await readConvictions(bed.hubDb)).toEqual([])
+  await second.stop()
 })
 
 test('an alliance is made by the consents of its members, not before the last of them', { timeout: 60_000 }, async () => {

@@ -36,6 +36,7 @@ describe('the systems file', () => {
       ['system 2: database_url must be a postgres:// URL'],
     ],
     ['a foreign node', [{ ...SYSTEM, node_url: 'file:///etc' }], ['system 1: node_url must be an http:// or https:// URL']],
+    ['a foreign login', [{ ...SYSTEM, login_issuer: 'ftp://h' }], ['system 1: login_issuer must be an http:// or https:// URL']],
     ['no token file', [{ ...SYSTEM, client_file: undefined }], ['system 1: client_file must be the path of a file']],
   ])('is refused with %s', (_, content, faults) => {
     expect(faultsOf(() => parseSystems(JSON.stringify(content)))).toEqual(faults)

@@ -10,8 +10,8 @@ export const SAMPLES_SETTINGS = [
     name: 'SYSTEMS_FILE',
     required: true,
     parse: SETTING.file,
-    en: 'the systems to play, JSON: [{code, database_url, node_url, client_file}]; holds passwords',
-    zh: '样例系统清单（JSON）：[{code, database_url, node_url, client_file}]；含口令',
+    en: 'the systems to play, JSON: [{code, database_url, node_url, client_file, login_issuer}]; holds passwords',
+    zh: '样例系统清单（JSON）：[{code, database_url, node_url, client_file, login_issuer}]；含口令',
   },
   {
     name: 'HTTP_HOST',
@@ -53,9 +53,11 @@ export type SystemSettings = {
   readonly database_url: string
   readonly node_url: string
   readonly client_file: string
+  /** of its node, where people log in with certificates; a system may have none */
+  readonly login_issuer?: string
 }
 
-const MEMBERS = ['code', 'database_url', 'node_url', 'client_file'] as const
+const MEMBERS = ['code', 'database_url', 'node_url', 'client_file', 'login_issuer'] as const
 
 const parseJson = (text: string): unknown => {
   try {
@@ -71,7 +73,7 @@ const isUrl = (text: string, ...protocols: readonly string[]): boolean =>
 const parseSystem = (value: unknown, index: number): SystemSettings | string => {
   const where = `system ${index + 1}`
   if (typeof value !== 'object' || value === null) return `${where} is not an object`
-  const { code, database_url, node_url, client_file, ...unknown } = value as { readonly [name: string]: unknown }
+  const { code, database_url, node_url, client_file, login_issuer, ...unknown } = value as { readonly [name: string]: unknown }
   const [surplus] = Object.keys(unknown)
   if (surplus !== undefined) return `${where}: ${JSON.stringify(surplus)} is none of ${MEMBERS.join(', ')}`
   const profile = PROFILES.find(one => one.code === code)
@@ -81,7 +83,9 @@ const parseSystem = (value: unknown, index: number): SystemSettings | string => 
   if (typeof node_url !== 'string' || !isUrl(node_url, 'http:', 'https:'))
     return `${where}: node_url must be an http:// or https:// URL`
   if (typeof client_file !== 'string' || client_file === '') return `${where}: client_file must be the path of a file`
-  return { profile, database_url, node_url, client_file }
+  if (login_issuer !== undefined && (typeof login_issuer !== 'string' || !isUrl(login_issuer, 'http:', 'https:')))
+    return `${where}: login_issuer must be an http:// or https:// URL`
+  return { profile, database_url, node_url, client_file, ...(login_issuer === undefined ? {} : { login_issuer }) }
 }
 
 /** @throws CONFIG_INVALID naming every fault, never a value: the file holds passwords */

@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { buildServer } from '../../runtime/http/server.ts'
 import type { Logger } from '../../runtime/log.ts'
+import { addLoginRoutes, type LoginPlace } from './login.ts'
 import type { SampleSystem } from './system.ts'
 
 const PAUSE_MS = 20_000
@@ -36,6 +37,7 @@ export const buildHttp = async (
   systems: readonly SampleSystem[],
   logger: Logger,
   signal: AbortSignal,
+  login: { readonly places: readonly LoginPlace[]; readonly own: () => string },
 ): Promise<FastifyInstance> => {
   let state: 'running' | 'paused' = 'running'
   const status = async () => {
@@ -77,5 +79,6 @@ export const buildHttp = async (
     for (const system of systems) system.resume()
     return status()
   })
+  addLoginRoutes(server, login)
   return server
 }

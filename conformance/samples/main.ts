@@ -29,9 +29,13 @@ await runProgram(
       }
       systems.push(lifetime.use(new SampleSystem(options)))
     }
-    const server = await buildHttp(systems, logger, signal)
+    const places = settings.flatMap(({ profile, login_issuer }) =>
+      login_issuer === undefined ? [] : [{ code: profile.code, zh: profile.zh, issuer: login_issuer }],
+    )
+    let url = ''
+    const server = await buildHttp(systems, logger, signal, { places, own: () => url })
     lifetime.defer(() => server.close())
-    const url = await listen(server, { host: config.httpHost, port: config.httpPort })
+    url = await listen(server, { host: config.httpHost, port: config.httpPort })
     logger.info({ url, systems: settings.map(({ profile }) => profile.code) }, 'listening')
     await untilAborted(signal)
   },

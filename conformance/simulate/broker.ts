@@ -20,7 +20,7 @@ export type Broker = {
   take(from: string, message: Message): void
   /** What the hub does every five seconds: makes what is missing. */
   keepStreams(): void
-  /** A reader that connects anew is offered again what it has not acknowledged. */
+  /** A reader that connects anew is offered again what it has not acknowledged; a new one everything that is still there. */
   attach(reader: string): void
   goAway(ms: number, wiped: boolean): void
 }
@@ -39,6 +39,7 @@ export function createBroker(options: {
 }): Broker {
   const { lies, now, send, note } = options
   const streams = new Map<string, Stream>()
+  const attached = new Set<string>()
   let away = 0
 
   function keepStreams(): void {
@@ -71,7 +72,7 @@ export function createBroker(options: {
 
   function pumpStream(origin: string, stream: Stream): void {
     for (const [reader, consumer] of stream.consumers) {
-      if (!options.isUp(reader)) continue
+      if (!options.isUp(reader) || !attached.has(reader)) continue
       for (const [seq, due] of [...consumer.due]) {
         const stored = stream.messages[seq]
         if (due <= now() && stored !== undefined) offer(origin, reader, consumer, stored)
@@ -101,7 +102,9 @@ export function createBroker(options: {
       else if (consumer?.due.has(message.seq) === true) consumer.due.set(message.seq, now() + NAK_MS)
     },
     attach(reader) {
-      for (const { consumers } of streams.values()) {
+      attached.add(reader)
+      for (const [origin, { consumers }] of streams) {
+        if (!consumers.has(reader) && reader !== origin) consumers.set(reader, { next: 0, due: new Map() })
         const due = consumers.get(reader)?.due
         if (due !== undefined) for (const seq of due.keys()) due.set(seq, now())
       }

@@ -1,13 +1,16 @@
 /** What a virtual program stands on: time, road, disk, luck. Given to programs; it decides nothing for them. */
-import type { LogHead, LogId, Position } from '../../schemas/log.ts'
+import type { KeeperAnswer } from '../../schemas/bootstrap-rule.ts'
+import type { ChainEntry, LogHead, LogId, Position } from '../../schemas/log.ts'
 import type { OpenedToken } from '../../schemas/opening.ts'
+import type { Redaction } from '../../schemas/redaction.ts'
 import type { SnapshotMark } from '../../schemas/snapshot.ts'
 import type { Head } from '../../schemas/statements.ts'
 import type { Disk, Note, StoredEntry } from './disk.ts'
+import type { Step } from './faults.ts'
 import type { HubLies } from './hub-lies.ts'
 import type { Members } from './members.ts'
-import type { Message } from './network.ts'
-import type { Plan, Step } from './plan.ts'
+import type { Arrival, Message } from './network.ts'
+import type { Plan } from './plan.ts'
 import type { Rules } from './rules.ts'
 
 /** From one start of a program to its death: what it planned dies with it. */
@@ -22,10 +25,12 @@ export class Crash extends Error {
   }
 }
 
+export type Asked = { readonly holder: string; readonly added: number }
+
 /** Told of what programs do, by the programs, and believed by the invariants alone. */
 export type Watch = {
   /** an origin declared what it cannot have back lost, from a position up to its new opening */
-  reopened(log: LogId, lost: Position, opening: Position): void
+  reopened(log: LogId, lost: Position, opening: ChainEntry): void
   /** an origin committed an entry of its own log */
   sealed(code: string, stored: StoredEntry, log: LogId): void
   /** bytes of an own log, or a statement about it, have left the origin */
@@ -40,6 +45,20 @@ export type Watch = {
   rootTold(log: LogId, mark: SnapshotMark, honest: boolean): void
   /** a holder has judged an announced root by what stands on its own disk */
   rootJudged(code: string, log: LogId, mark: SnapshotMark, verdict: 'same' | 'differs'): void
+  /** an origin committed a redaction of its own; not `honest` if it takes what it may not */
+  redacted(redaction: Redaction, honest: boolean): void
+  /** what became of it at the origin itself */
+  erasureOrdered(redaction: Redaction, verdict: string): void
+  /** a holder asked these for what was erased, and doubts some of them */
+  erasuresAsked(code: string, log: LogId, asked: readonly Asked[], doubted: readonly string[]): void
+  /** the hub kept back what was erased when it was asked */
+  redactionsWithheld(code: string, log: LogId): void
+  /** a newcomer has loaded a state, after these answers of others */
+  snapshotLoaded(code: string, log: LogId, mark: SnapshotMark, answers: readonly KeeperAnswer[]): void
+  /** a holder emptied a log, so as to read it anew */
+  emptied(code: string, log: LogId): void
+  /** the hub signed a receipt */
+  receipted(log: LogId, head: LogHead): void
   done(operation: number): void
   /** every invariant, at what this program's disk holds now */
   check(code: string): Promise<void>
@@ -66,8 +85,12 @@ export type Ground = {
   /** a new note, when sealing begins */
   renewNote(code: string, positions: Map<string, Position>): void
   mayRead(code: string, audience: string): boolean
-  /** all programs but the hub */
+  /** all programs but the hub that have joined by now and can be reached at all */
   readonly codes: readonly string[]
+  /** beside the hub's database: the last receipt that it signed for each log */
+  readonly receipted: Map<string, LogHead>
+  /** entries that an origin shows in place of its own when it is asked for a range, by position */
+  readonly falseHistory: Map<string, Arrival>
 }
 
 /** One transaction: the program may die before the commit, and then none of it has happened. The invariants hold behind it. */

@@ -4,9 +4,10 @@
  */
 import { digestOf } from '../../schemas/digest.ts'
 import { formatLogId, type LogHead, type LogId } from '../../schemas/log.ts'
+import { formatChunk, parseChunk } from '../../schemas/snapshot.ts'
 import { randomOf } from '../samples/random.ts'
+import type { Fault, HubLie } from './faults.ts'
 import type { Answer, Arrival } from './network.ts'
-import type { Fault, HubLie } from './plan.ts'
 
 export type HubLies = {
   /** whether the hub has lied in a way that leaves its own ledger wrong */
@@ -22,7 +23,8 @@ export type HubLies = {
   receiptInstead(origin: string, log: LogId, token: string): string
   /** the hub acknowledges and receipts an entry and does not write it */
   forgetsEntry(origin: string): boolean
-  answer(asker: string, answer: Answer, foreign: () => readonly Arrival[]): Answer
+  /** `isGroup`: a piece of a snapshot that is no manifest */
+  answer(asker: string, answer: Answer, foreign: () => readonly Arrival[], isGroup: boolean): Answer
 }
 
 const flip = (bytes: Buffer): Buffer => {
@@ -43,6 +45,13 @@ function alteredBody(body: Buffer): Buffer {
   const text = body.toString('utf8')
   const changed = text.replace('"name":"', '"name":"X')
   return changed === text ? flip(body) : Buffer.from(changed)
+}
+
+/** A piece that says something else, and can be read all the same. */
+function alteredChunk(piece: Buffer): Buffer {
+  const [line, ...rest] = parseChunk(piece)
+  if (line === undefined) return piece
+  return formatChunk([{ ...line, text: line.text.replace('"name":"', '"name":"X') }, ...rest])
 }
 
 export function createHubLies(seed: number, faults: readonly Fault[], now: () => number, note: (line: string) => void): HubLies {
@@ -115,13 +124,21 @@ export function createHubLies(seed: number, faults: readonly Fault[], now: () =>
       if (forgets) ledgerWrong = true
       return forgets
     },
-    answer(asker, answer, foreign) {
+    answer(asker, answer, foreign, isGroup) {
       if (answer.what === 'range') {
         if (tells('answer no range', asker)) return { what: 'range', arrivals: [] }
         if (tells('answer foreign entries', asker)) return { what: 'range', arrivals: foreign() }
         if (tells('answer altered entries', asker)) return { what: 'range', arrivals: answer.arrivals.map(altered) }
         if (tells('answer with holes', asker))
           return { what: 'range', arrivals: answer.arrivals.filter((_, index) => index % 2 === 1) }
+      }
+      if (answer.what === 'redactions' && answer.arrivals.length > 0 && tells('withhold redactions', asker))
+        return { what: 'redactions', arrivals: [] }
+      if (answer.what === 'snapshot') {
+        if (tells('refuse snapshots', asker)) return { what: 'snapshot', said: 'refuses', piece: null }
+        if (tells('give no snapshots', asker)) return { what: 'snapshot', said: 'lacks', piece: null }
+        if (isGroup && answer.piece !== null && tells('alter snapshots', asker))
+          return { ...answer, piece: alteredChunk(answer.piece) }
       }
       if (answer.what === 'standing') {
         if (tells('stand too low', asker)) return { what: 'standing', standing: { entries: [], heads: [] } }

@@ -1,11 +1,12 @@
 /** The virtual hub: a holder without replica that signs receipts for what its ledger holds and keeps the streams. */
-import { formatLogId, type LogHead, type LogId } from '../../schemas/log.ts'
+import { formatLogId, formatPosition, type LogHead, type LogId } from '../../schemas/log.ts'
 import { sealReceipt } from '../../schemas/statements.ts'
 import type { Broker } from './broker.ts'
 import type { Ground, Life } from './ground.ts'
-import { arrivalOf, createHolder, type Outcome } from './holder.ts'
+import { arrivalOf, createHolder } from './holder.ts'
 import { FED, HUB, signerOf } from './members.ts'
 import { type Answer, BROKER, type Message } from './network.ts'
+import type { Outcome } from './receiving.ts'
 import type { Role } from './role.ts'
 
 const KEEP_MS = 5000
@@ -28,8 +29,22 @@ export function createHubRole(ground: Ground, life: Life, broker: Broker): Role 
     for (const { log, head } of last.values()) await receipt(log, head)
   }
 
+  /** What was signed is noted beside the database, before it leaves. */
+  function maySign(log: LogId, head: LogHead): boolean {
+    const id = formatLogId(log)
+    const noted = ground.receipted.get(id) ?? null
+    const on = ground.disk(HUB).logs.get(id)
+    const verdict = ground.rules.judgeOwnReceipt(noted, head, at => on?.index.get(formatPosition(at))?.entry.digest ?? null)
+    if (verdict !== 'sign') ground.note(`hub signs no receipt for ${id} ${formatPosition(head)}: ${verdict}`)
+    else {
+      ground.receipted.set(id, head)
+      ground.watch.receipted(log, head)
+    }
+    return verdict === 'sign'
+  }
+
   async function receipt(log: LogId, head: LogHead): Promise<void> {
-    if (hubLies.withholdsReceipt(log.origin)) return
+    if (hubLies.withholdsReceipt(log.origin) || !maySign(log, head)) return
     for (const said of hubLies.receiptHeads(log.origin, log, head)) {
       const token = hubLies.receiptInstead(log.origin, log, await seal(log, said))
       ground.step(life, 'receipt: signed')
@@ -42,7 +57,7 @@ export function createHubRole(ground: Ground, life: Life, broker: Broker): Role 
     if (hubLies.withholdsReceipt(asker)) return []
     const tokens: string[] = []
     for (const { log, head } of ground.disk(HUB).logs.values()) {
-      if (log.origin !== asker || head === null) continue
+      if (log.origin !== asker || head === null || !maySign(log, head)) continue
       for (const said of hubLies.receiptHeads(asker, log, head)) tokens.push(await seal(log, said))
     }
     return tokens
@@ -57,6 +72,7 @@ export function createHubRole(ground: Ground, life: Life, broker: Broker): Role 
   /** Receipts what it does not keep. What another liar forged has nothing to be receipted. */
   async function forget({ arrival, origin, seq }: Message & { kind: 'entry' }): Promise<boolean> {
     const { kind, token, subject } = arrival
+    if (kind === 'redaction') return false
     const opened = await ground.rules.openToken(kind, token, ground.members.membership, subject).catch((): null => null)
     if (opened === null) return false
     await receipt(opened.log, opened.entry)
@@ -69,7 +85,10 @@ export function createHubRole(ground: Ground, life: Life, broker: Broker): Role 
       const { question } = message
       const answer: Answer =
         question.what === 'receipts' ? { what: 'receipts', tokens: await receiptsFor(from) } : holder.answer(from, question)
-      ground.send(HUB, from, { kind: 'answer', ref: message.ref, answer: hubLies.answer(from, answer, foreignEntries) })
+      const isGroup = question.what === 'snapshot' && question.group !== null
+      const said = hubLies.answer(from, answer, foreignEntries, isGroup)
+      if (question.what === 'redactions' && said !== answer) ground.watch.redactionsWithheld(from, question.log)
+      ground.send(HUB, from, { kind: 'answer', ref: message.ref, answer: said })
     } else if (message.kind !== 'entry' || !hubLies.forgetsEntry(message.origin) || !(await forget(message)))
       await holder.deliver(from, message)
   }

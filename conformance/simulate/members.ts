@@ -8,6 +8,10 @@ export const FED = 'simulation'
 export const PROVINCES = ['530000', '520000', '320000', '440000'] as const
 export const NATIONAL = '000000'
 export const HUB = 'hub'
+/** joins in the middle of some worlds, and writes nothing */
+export const NEWCOMER = '610000'
+/** behind an air gap */
+export const GAPPED = '620000'
 
 /** PKCS #8 frame of a raw Ed25519 private key (RFC 8410 §7) */
 const FRAME = Buffer.from('302e020100300506032b657004220420', 'hex')
@@ -35,7 +39,7 @@ function keyOf(name: string): { signer: Signer; kid: string; x: string } {
 export type Members = { readonly membership: Membership; readonly signers: ReadonlyMap<string, Signer> }
 
 export async function createMembers(): Promise<Members> {
-  const codes = [...PROVINCES, NATIONAL]
+  const codes = [...PROVINCES, NATIONAL, NEWCOMER, GAPPED]
   const keys = new Map([HUB, ...codes].map(code => [code, keyOf(code)] as const))
   const file = (code: string): { kid: string; x: string }[] => {
     const key = keys.get(code)
@@ -51,7 +55,7 @@ export async function createMembers(): Promise<Members> {
         kind: code === NATIONAL ? 'national' : 'province',
         zh: code,
         en: code,
-        writes: code === NATIONAL ? [] : ['entity', 'expert'],
+        writes: (PROVINCES as readonly string[]).includes(code) ? ['entity', 'expert'] : [],
         keys: file(code),
       })),
     }),

@@ -2,6 +2,7 @@
  * Deliberate faults, each one rule replaced by a wrong version of itself. The simulation must find every one of them; a mutant that
  * survives means that an invariant or a fault is missing here.
  */
+import { entryBefore } from '../../schemas/backfill-rule.ts'
 import { formatLogId, formatPosition, type LogHead } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
 import { type Arriving, type HeldLog, type Settlement, settle, type Verdict } from '../../schemas/settlement.ts'
@@ -180,4 +181,52 @@ export const MUTANTS: readonly Mutant[] = [
   { name: 'the cursor moves before the effect commits', rules: order({ cursorWithEffect: false }) },
   { name: 'a message is acknowledged before its commit', rules: order({ acknowledgeAfterCommit: false }) },
   { name: 'a head is stored before it is judged', rules: order({ headWithVerdict: false }) },
+  { name: 'a redaction of what still stands is taken', rules: { ...RULES, standingKeys: () => [] } },
+  { name: 'a redacted body is not compared with the one before', rules: { ...RULES, checkRedaction: () => {} } },
+  { name: 'a redaction is awaited from the road alone', rules: { ...RULES, missingErasures: () => [] } },
+  {
+    name: 'a redaction of more keys counts as known',
+    rules: { ...RULES, judgeRedaction: known => (known === null ? 'further' : 'known') },
+  },
+  { name: 'an entry that is held brings no erasure', rules: order({ eraseWithRepeat: false }) },
+  { name: 'who keeps erasures back is not doubted', rules: { ...RULES, passedOver: () => [] } },
+  { name: 'what is erased stays in the snapshots that are kept', rules: order({ eraseInSnapshots: false }) },
+  { name: 'what was erased comes back with older pieces', rules: order({ knowErased: false }) },
+  { name: 'a restored origin asks one holder what it had erased', rules: order({ takeBackFromAll: false }) },
+  { name: 'what comes in a file is not verified', rules: order({ verifyFiles: false }) },
+  {
+    name: 'a snapshot is loaded over a refusal',
+    rules: {
+      ...RULES,
+      judgeKeepers: (answers, round) =>
+        RULES.judgeKeepers(
+          answers.map(one => (one.said === 'refuses' ? { ...one, said: 'silent' } : one)),
+          round,
+        ),
+    },
+  },
+  {
+    name: 'a snapshot is loaded over what is held',
+    rules: { ...RULES, mayBootstrap: (log, _held, mark, least) => RULES.mayBootstrap(log, null, mark, least) },
+  },
+  { name: 'pieces of a snapshot are not compared with its manifest', rules: { ...RULES, checkGroup: () => {} } },
+  { name: 'entries are taken while a snapshot is loaded', rules: order({ waitWhileLoading: false }) },
+  {
+    name: 'history is not compared with what is held behind it',
+    rules: {
+      ...RULES,
+      joinBackward: (from, arriving) => {
+        const joined = RULES.joinBackward(from, arriving)
+        const { against } = joined
+        return against === null ? joined : { taken: [...joined.taken, against], wanted: entryBefore(against.entry), against: null }
+      },
+    },
+  },
+  { name: 'a loaded state is never held against the whole log', rules: order({ replayHistory: false }) },
+  {
+    name: 'a restored hub asks nobody',
+    rules: { ...RULES, repairSources: (log, own, holders) => (own === 'hub' ? [] : RULES.repairSources(log, own, holders)) },
+  },
+  { name: 'a restored hub signs whatever it holds', rules: { ...RULES, judgeOwnReceipt: () => 'sign' } },
+  { name: 'a receipt leaves before its commit', rules: order({ receiptAfterCommit: false }) },
 ]

@@ -3,16 +3,22 @@
  * and on nothing else: leaving one fault out of a plan changes no other message's luck.
  */
 import type { LogId } from '../../schemas/log.ts'
+import type { SnapshotMark } from '../../schemas/snapshot.ts'
 import { randomOf } from '../samples/random.ts'
-import type { Fault } from './plan.ts'
+import type { Fault } from './faults.ts'
 
 export const BROKER = 'broker'
 
 /** An entry as it travels: what the token says is known only after it was opened. */
 export type Arrival = {
-  readonly kind: 'envelope' | 'epoch'
+  /** `redaction`: one by itself, with the body that it names */
+  readonly kind: 'envelope' | 'epoch' | 'redaction'
   readonly token: string
   readonly body: Buffer | null
+  /** of an envelope whose body is the redacted one */
+  readonly redaction?: string
+  /** it came in a file */
+  readonly file?: true
   /** log whose subject it came under; null for a repair */
   readonly subject: LogId | null
 }
@@ -20,12 +26,25 @@ export type Question =
   | { readonly what: 'range'; readonly log: LogId; readonly epoch: number; readonly from: number }
   | { readonly what: 'receipts' }
   | { readonly what: 'standing' }
+  | { readonly what: 'heads' }
+  | { readonly what: 'redactions'; readonly log: LogId }
+  /** the manifest, or a group by its number */
+  | { readonly what: 'snapshot'; readonly log: LogId; readonly mark: SnapshotMark; readonly group: number | null }
 /** What a holder says of the asker's logs: tokens that the asker itself signed. `claimed` is what it says beside them. */
 export type Standing = { readonly entries: readonly Arrival[]; readonly heads: readonly string[] }
 export type Answer =
   | { readonly what: 'range'; readonly arrivals: readonly Arrival[] }
   | { readonly what: 'receipts'; readonly tokens: readonly string[] }
   | { readonly what: 'standing'; readonly standing: Standing }
+  | {
+      readonly what: 'heads'
+      readonly heads: readonly { readonly origin: string; readonly audience: string; readonly token: string }[]
+    }
+  | { readonly what: 'redactions'; readonly arrivals: readonly Arrival[] }
+  | { readonly what: 'snapshot'; readonly said: 'gives' | 'refuses' | 'lacks'; readonly piece: Buffer | null }
+
+/** Asks one program; what comes back, or null when nothing does for a while. */
+export type Ask = (to: string, question: Question, answered: (answer: Answer | null) => Promise<void> | void) => void
 
 export type Message =
   | { readonly kind: 'publish'; readonly ref: number; readonly id: string; readonly arrival: Arrival }

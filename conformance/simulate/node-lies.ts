@@ -3,17 +3,22 @@
 import { digestOf } from '../../schemas/digest.ts'
 import { sealEnvelope, sealOpening } from '../../schemas/envelope.ts'
 import type { LogHead, LogId } from '../../schemas/log.ts'
-import { formatLogId } from '../../schemas/log.ts'
+import { formatLogId, formatPosition } from '../../schemas/log.ts'
 import type { ExchangeRecord } from '../../schemas/record.ts'
+import { redactBody, sealRedaction } from '../../schemas/redaction.ts'
+import { type StateRecord, stateLine } from '../../schemas/snapshot.ts'
 import { sealHead } from '../../schemas/statements.ts'
 import { randomOf } from '../samples/random.ts'
 import { append, type DiskLog, type StoredEntry } from './disk.ts'
+import type { Fault, NodeLie } from './faults.ts'
 import type { Ground } from './ground.ts'
-import { applyRecords, arrivalOf } from './holder.ts'
+import { arrivalOf } from './holder.ts'
 import { HUB } from './members.ts'
 import { type Arrival, BROKER } from './network.ts'
-import type { Fault, NodeLie } from './plan.ts'
+import { applyRecords } from './replica.ts'
+import { stateIn } from './roots.ts'
 import { bodyOf, contextOf, saltOf, storedOf } from './sealer.ts'
+import { keep, snapshotOf } from './snapshots.ts'
 
 type Telling = {
   readonly ground: Ground
@@ -50,6 +55,19 @@ async function announce({ ground, who, log }: Telling, at: LogHead, to: readonly
   const logs = [{ log: { ...log, origin }, head: at }]
   const token = await sealHead(origin, log.audience, logs, [], { ...contextOf(ground, who) })
   for (const reader of to) ground.send(who, reader, { kind: 'head', origin, audience: log.audience, token })
+}
+
+/** A redaction that names some keys and takes the bodies of others, published like a good one. The liar keeps its own log as it was. */
+async function redact(telling: Telling, { entry, body, dig }: StoredEntry, named: ReadonlySet<string>, taken: ReadonlySet<string>) {
+  const { ground, who, log, salt } = telling
+  if (body === null || dig === null) return
+  const plain = redactBody(body, taken, `${salt.slice(0, 20)}rr`)
+  const position = { epoch: entry.epoch, seq: entry.seq }
+  const token = await sealRedaction({ log, position, old: dig, keys: named, why: 'ordered', body: plain }, contextOf(ground, who))
+  const redaction = await ground.rules.openRedaction(token, ground.members.membership, log)
+  ground.watch.redacted(redaction, false)
+  const arrival: Arrival = { kind: 'redaction', token, body: plain, subject: log }
+  ground.send(who, BROKER, { kind: 'publish', ref: ground.ref(), id: digestOf(token), arrival })
 }
 
 const everyone = ({ ground, who, log }: Telling): string[] => [
@@ -112,9 +130,54 @@ const LIES: { readonly [how in NodeLie]: (telling: Telling) => Promise<void> } =
     const sealed = await sealEnvelope(log, head, back, { ...contextOf(ground, who), salt })
     const stored = storedOf(sealed, null, head, back)
     append(on, stored)
-    applyRecords(ground, on, stored.entry, back)
+    applyRecords(ground, on, stored)
     ground.watch.sealed(who, stored, log)
     ground.sealedNote(who)?.positions.set(formatLogId(log), stored.entry)
+  },
+  'erasure of what stands': async telling => {
+    const { on } = telling
+    const stands = ({ op, key, ver }: ExchangeRecord): boolean => op === 'put' && on.rows.get(key)?.ver === ver
+    const entry = on.entries.findLast(({ records }) => records.some(stands))
+    const key = entry?.records.find(stands)?.key
+    if (entry !== undefined && key !== undefined) await redact(telling, entry, new Set([key]), new Set([key]))
+  },
+  'erasure beyond its keys': async telling => {
+    const { on } = telling
+    // Names what may go, and takes what it does not name besides.
+    const entry = on.entries.find(({ body, records }) => body !== null && records.filter(({ op }) => op === 'put').length > 1)
+    const [first, ...rest] = entry?.records.filter(({ op }) => op === 'put').map(({ key }) => key) ?? []
+    if (entry !== undefined && first !== undefined) await redact(telling, entry, new Set([first]), new Set([first, ...rest]))
+  },
+  'false snapshot': async ({ ground, who, on, head }) => {
+    const lines = stateIn(ground, on, head) ?? []
+    const records = lines.map(line => JSON.parse(line.text) as StateRecord)
+    const number = records.findIndex(({ body }) => body !== undefined)
+    const [line, record] = [lines[number], records[number]]
+    if (line === undefined || record?.body === undefined || on.log.audience !== 'all') return
+    const altered = stateLine(line.place, { ...record, body: { ...record.body, name: 'false' } })
+    const kept = snapshotOf(head, lines.with(number, altered))
+    on.kept = []
+    keep(on, kept)
+    ground.watch.rootTold(on.log, kept.mark, false)
+    ground.note(`${who} keeps a false snapshot`)
+  },
+  'second history behind a snapshot': async telling => {
+    const { ground, log, on } = telling
+    for (const { kind, entry } of on.entries) {
+      const before = on.entries[on.entries.findIndex(one => one.entry === entry) - 1]?.entry
+      if (kind !== 'envelope' || before === undefined) continue
+      ground.falseHistory.set(`${formatLogId(log)} ${formatPosition(entry)}`, { ...(await forge(telling, before)), subject: null })
+    }
+  },
+  'second history to a restored hub': async telling => {
+    // Of everything that the hub may have lost, in the order in which it can follow.
+    const { ground, who, on } = telling
+    for (const [index, { kind }] of on.entries.entries()) {
+      const before = on.entries[index - 1]?.entry
+      if (kind !== 'envelope' || before === undefined) continue
+      const arrival = { ...(await forge(telling, before)), subject: null }
+      ground.send(who, HUB, { kind: 'entry', origin: who, seq: -1, arrival })
+    }
   },
   'head of another': async telling => {
     const { ground, who } = telling

@@ -1,58 +1,32 @@
 /**
- * The invariants. They are checked after every event at whoever acted, against what the origins really committed, by means that share
- * nothing with the programs but the parsers and `contradiction`: a mutant of a rule never judges itself.
+ * The invariants, checked after every event at whoever acted, against what the origins really committed, by means that share nothing
+ * with the programs but the parsers and `contradiction`: a mutant of a rule never judges itself.
  */
 import { assertionsOfEntry, assertionsOfHeads, contradiction } from '../../schemas/assertions.ts'
 import { tokenKindOf } from '../../schemas/bundle.ts'
-import { digestOf } from '../../schemas/digest.ts'
-import { comparePositions, formatLogId, formatPosition, type LogHead, type LogId, type Position } from '../../schemas/log.ts'
+import { comparePositions, formatLogId, formatPosition, type LogHead, type LogId } from '../../schemas/log.ts'
 import type { OpenedToken } from '../../schemas/opening.ts'
 import type { openHead, openReceipt, Receipt } from '../../schemas/statements.ts'
-import { type Disk, type DiskLog, type Fork, LOST, type Row, type StoredEntry } from './disk.ts'
+import type { Disk, DiskLog, Fork } from './disk.ts'
+import { erasedIn } from './disk.ts'
 import type { Watch } from './ground.ts'
+import { createHistories } from './histories.ts'
+import { fail } from './invariants.ts'
+import { type Checked, checkErasures, checkLedger, checkState, sameRows, stateOfHistory } from './ledger-check.ts'
 import { HUB, type Members } from './members.ts'
 import { codesOf, type Plan } from './plan.ts'
 import { rootId } from './roots.ts'
 
-export const INVARIANTS = {
-  sealedTwice: 'nothing is sealed twice for one position',
-  lost: 'no accepted envelope is lost',
-  once: 'every entry is applied exactly once and in order',
-  replay: "every holder's state equals a replay of its ledger",
-  bytes: 'the bytes that are held are those that their origin signed',
-  forgotten: 'the road is told to forget only what was committed or set aside',
-  outbox: 'the outbox forgets on a receipt that speaks of the own envelope, and on nothing else',
-  honest: 'an honest log is never frozen, and nothing stands in it that its origin did not commit',
-  detected: 'two statements of one origin that cannot both be true are detected by whoever got both',
-  proof: 'a proof convinces whoever has the membership and nothing else',
-  convicted: 'two receipts that cannot both be true convict the hub alone',
-  outranked: 'what an origin says after a loss outranks what it has declared lost',
-  roots: 'a state root that follows from its log is never judged false, and one that does not never true',
-  healed: 'when the faults are over, every honest log reaches every holder and every outbox empties',
-} as const
-export type Invariant = keyof typeof INVARIANTS
-
-export class Violation extends Error {
-  readonly invariant: Invariant
-  constructor(invariant: Invariant, detail: string) {
-    super(detail)
-    this.invariant = invariant
-  }
-}
-
 /** Lies that leave the liar's own log in one history. */
-const HARMLESS = new Set(['version counted back', 'head of another', 'entry of another', 'false state root'])
-
-type Versions = readonly { readonly key: string; readonly ver: number }[]
-type History = {
-  readonly log: LogId
-  readonly digests: Map<string, string>
-  readonly versions: Map<string, Versions>
-  /** declared lost: whoever holds it may keep it, nobody need */
-  readonly lost: Map<string, string>
-  readonly lostVersions: Map<string, number>
-  head: LogHead
-}
+const HARMLESS = new Set([
+  'version counted back',
+  'head of another',
+  'entry of another',
+  'false state root',
+  'false snapshot',
+  'erasure of what stands',
+  'erasure beyond its keys',
+])
 
 export type Oracle = Watch & {
   /** What nobody but the origin ever saw is gone with its disk; the rest must come back. */
@@ -78,8 +52,6 @@ export function createOracle(options: {
   const { plan, disk, openHead, openReceipt } = options
   const { membership } = options.members
   const codes = codesOf(plan)
-  const histories = new Map<string, History>()
-  const disclosed = new Map<string, Position>()
   const incomplete = new Set<string>()
   const receipts = new Map<string, Receipt[]>()
   const marks = new Map<string, string>()
@@ -89,18 +61,31 @@ export function createOracle(options: {
   const hubLies = plan.faults.some(fault => fault.kind === 'hub lies')
   const isHonest = (log: LogId): boolean => !liars.has(log.origin)
 
-  const fail = (invariant: Invariant, detail: string): never => {
-    throw new Violation(invariant, detail)
-  }
+  const told = createHistories(isHonest)
+  const histories = told.all
+  /** what the hub has signed, by log and position */
+  const signed = new Map<string, string>()
+  const withheld = new Set<string>()
+  const emptied = new Set<string>()
+  /** who takes part by the end */
+  const everyone = [
+    ...codes,
+    ...(plan.newcomer === null ? [] : [plan.newcomer.code]),
+    ...(plan.gapped === null ? [] : [plan.gapped.code]),
+  ]
 
   async function check(code: string): Promise<void> {
     const own = disk(code)
     for (const [id, log] of own.logs) {
-      const mark = `${log.entries.length}/${log.applied.length}/${log.fork === null}/${log.receipt?.token}/${own.announced.get(`${log.log.origin}/${log.log.audience}`)}`
+      const announced = own.announced.get(`${log.log.origin}/${log.log.audience}`)
+      const here = `${log.entries.length}/${log.applied.length}/${log.fork === null}/${log.receipt?.token}`
+      const mark = `${here}/${announced}/${erasedIn(log)}/${log.base?.digest}/${log.loading?.groups.size}/${log.kept[0]?.mark.root}`
       if (marks.get(`${code} ${id}`) === mark) continue
       marks.set(`${code} ${id}`, mark)
-      checkLedger(code, id, log)
-      if (code !== HUB) checkState(code, id, log)
+      const checked: Checked = { code, id, log, honest: isHonest(log.log), history: histories.get(id) }
+      checkLedger(checked)
+      if (code !== HUB) checkState(checked)
+      if (log.redactions.size > 0) checkErasures(checked)
       if (log.fork !== null) await checkFork(code, log, log.fork)
       else await checkAnnounced(code, own, log)
       if (log.receipt !== null) await checkReceipt(code, id, log.receipt)
@@ -109,39 +94,6 @@ export function createOracle(options: {
     const convictions = `${own.convictions.length}`
     if (own.convictions.length > 0 && marks.get(`${code} hub`) !== convictions) await checkConvictions(code, own.convictions)
     marks.set(`${code} hub`, convictions)
-  }
-
-  function checkLedger(code: string, id: string, log: DiskLog): void {
-    let before: StoredEntry | null = null
-    const history = histories.get(id)
-    for (const stored of log.entries) {
-      const place = `${code} holds ${id} ${formatPosition(stored.entry)}`
-      if (!follows(before, stored)) fail('once', `${place} behind ${before === null ? 'nothing' : formatPosition(before.entry)}`)
-      if (stored.body !== null && digestOf(stored.body) !== stored.dig)
-        fail('bytes', `${place} with other bytes than its envelope fixes`)
-      const at = formatPosition(stored.entry)
-      const known = history?.digests.get(at) ?? history?.lost.get(at)
-      if (isHonest(log.log) && known !== stored.entry.digest) fail('honest', `${place}, which its origin did not commit`)
-      before = stored
-    }
-    if ((log.head?.digest ?? null) !== (before?.entry.digest ?? null))
-      fail('once', `${code}: the head of ${id} is not its last entry`)
-  }
-
-  function checkState(code: string, id: string, log: DiskLog): void {
-    const losses = log.entries.flatMap(({ entry }) =>
-      entry.kind === 'opening' && entry.lost != null ? [{ from: entry.lost, to: entry }] : [],
-    )
-    const isLost = (at: Position): boolean =>
-      losses.some(({ from, to }) => comparePositions(at, from) >= 0 && comparePositions(at, to) < 0)
-    const effective = log.entries.filter(
-      ({ kind, refusal, entry }) => kind === 'envelope' && (refusal === null || refusal === LOST) && !isLost(entry),
-    )
-    const expected = effective.map(({ entry }) => formatPosition(entry)).join(' ')
-    if (log.applied.join(' ') !== expected)
-      fail('once', `${code} applied ${id} as ${log.applied.join(' ')}, its ledger says ${expected}`)
-    const rows = replay(effective)
-    if (!sameRows(rows, log.rows)) fail('replay', `${code}: the state of ${id} is not that of its ledger`)
   }
 
   async function checkFork(code: string, { log }: DiskLog, fork: Fork): Promise<void> {
@@ -186,8 +138,8 @@ export function createOracle(options: {
       fail('outbox', `${place} without a receipt`)
     const entry = disk(code).logs.get(id)?.index.get(formatPosition(head))
     if (entry?.entry.digest !== receipt?.head.digest) fail('outbox', `${place} for a receipt that names another digest`)
-    if (!hubLies && disk(HUB).logs.get(id)?.index.get(formatPosition(head))?.entry.digest !== head.digest)
-      fail('outbox', `${place}, and the hub does not hold it`)
+    if (!hubLies && signed.get(`${id} ${formatPosition(head)}`) !== head.digest)
+      fail('outbox', `${place}, and the hub never held it`)
   }
 
   /** What an origin committed stays committed, but for a restored disk that is still being filled again. */
@@ -213,39 +165,9 @@ export function createOracle(options: {
 
   return {
     check,
-    sealed(code, stored, log) {
-      const id = formatLogId(log)
-      const history = histories.get(id) ?? newHistory(log, stored.entry)
-      histories.set(id, history)
-      const place = formatPosition(stored.entry)
-      if (isHonest(log) && history.digests.has(place)) fail('sealedTwice', `${code} seals ${id} ${place} again`)
-      history.digests.set(place, stored.entry.digest)
-      history.versions.set(place, stored.records)
-      for (const { key, ver } of isHonest(log) ? stored.records : [])
-        if (ver <= (history.lostVersions.get(key) ?? 0))
-          fail('outranked', `${code} seals ${id} ${place}: version ${ver} of ${key}, and one as high was lost`)
-      history.head = stored.entry
-    },
-    reopened(log, lost, opening) {
-      const history = histories.get(formatLogId(log))
-      if (history === undefined) return
-      for (const [place, digest] of [...history.digests]) {
-        const [epoch = 0, seq = 0] = place.split('.').map(Number)
-        if (comparePositions({ epoch, seq }, lost) < 0 || comparePositions({ epoch, seq }, opening) >= 0) continue
-        history.digests.delete(place)
-        history.lost.set(place, digest)
-        for (const { key, ver } of history.versions.get(place) ?? [])
-          history.lostVersions.set(key, Math.max(ver, history.lostVersions.get(key) ?? 0))
-      }
-    },
-    disclosed(log, at) {
-      const id = formatLogId(log)
-      const known = disclosed.get(id)
-      if (known === undefined || comparePositions(known, at) < 0) disclosed.set(id, { epoch: at.epoch, seq: at.seq })
-      const history = histories.get(id)
-      if (isHonest(log) && history?.digests.has(formatPosition(at)) !== true && history?.lost.has(formatPosition(at)) !== true)
-        fail('sealedTwice', `${id} ${formatPosition(at)} left before its commit`)
-    },
+    sealed: told.sealed,
+    reopened: told.reopened,
+    disclosed: told.disclosed,
     settled(code, token) {
       const log = disk(code).logs.get(formatLogId(token.log))
       if (log === undefined || log.fork !== null) return
@@ -279,12 +201,13 @@ export function createOracle(options: {
       const { iss, ds, aud, ep, seq = 0 } = claimsOf(token)
       const log = logs.get(`${iss}/${ds}/${aud}`)
       const past = log?.head != null && comparePositions({ epoch: ep, seq }, log.head) <= 0
+      if (emptied.has(`${code} ${iss}/${ds}/${aud}`)) return
       if (past || log?.fork != null || [...quarantine.keys()].some(identity => identity.endsWith(token))) return
       fail('forgotten', `${code} acknowledges ${iss}/${ds}/${aud} ${ep}.${seq} and holds nothing of it`)
     },
     rootTold(log, mark, honest) {
       const id = rootId(log, mark)
-      roots.set(id, honest || roots.get(id) === true)
+      roots.set(id, roots.get(id) ?? honest)
     },
     rootJudged(code, log, mark, verdict) {
       const honest = roots.get(rootId(log, mark))
@@ -294,18 +217,45 @@ export function createOracle(options: {
         `${code} judges a ${honest === true ? 'true' : 'false'} root of ${formatLogId(log)} at ${formatPosition(mark.at)}: ${verdict}`,
       )
     },
+    redacted(redaction, honest) {
+      histories.get(formatLogId(redaction.log))?.redactions.set(redaction.token, honest)
+    },
+    erasureOrdered({ log, position }, verdict) {
+      if (verdict !== 'erased')
+        fail('erased', `${log.origin} has an order to erase in ${formatLogId(log)} ${formatPosition(position)}: ${verdict}`)
+    },
+    redactionsWithheld: (code, log) => void withheld.add(`${code} ${formatLogId(log)}`),
+    erasuresAsked(code, log, asked, doubted) {
+      const id = `${code} ${formatLogId(log)}`
+      const empty = asked.findIndex(({ holder, added }) => holder === HUB && added === 0)
+      const later = empty >= 0 && asked.slice(empty + 1).some(({ added }) => added > 0)
+      if (withheld.has(id) && later && !doubted.includes(HUB))
+        fail('named', `${code} does not doubt the hub, which kept erasures back`)
+      withheld.delete(id)
+    },
+    snapshotLoaded(code, log, mark, answers) {
+      const on = disk(code).logs.get(formatLogId(log))
+      const history = histories.get(formatLogId(log))
+      if (on === undefined || history === undefined || !isHonest(log)) return
+      if (sameRows(stateOfHistory(history, mark.at), on.loaded)) return
+      const heard = answers.filter(({ said }) => said === 'refuses').map(({ holder }) => holder)
+      if (roots.get(rootId(log, mark)) !== false || heard.length > 0)
+        fail(
+          'loaded',
+          `${code} has loaded a false state of ${formatLogId(log)}${heard.length > 0 ? `, though ${heard.join()} refused it` : ''}`,
+        )
+    },
+    emptied: (code, log) => void emptied.add(`${code} ${formatLogId(log)}`),
+    receipted(log, head) {
+      const at = `${formatLogId(log)} ${formatPosition(head)}`
+      const held = disk(HUB).logs.get(formatLogId(log))?.index.get(formatPosition(head))?.entry.digest
+      if (!hubLies && held !== head.digest) fail('receipted', `the hub signs for ${at}, which it does not hold`)
+      if (!hubLies && (signed.get(at) ?? head.digest) !== head.digest) fail('receipted', `the hub signs for two entries at ${at}`)
+      signed.set(at, head.digest)
+    },
     done: operation => void done.add(operation),
     restored(code) {
-      for (const [id, history] of histories) {
-        if (history.log.origin !== code) continue
-        const seen = disclosed.get(id)
-        const log = disk(code).logs.get(id)
-        for (const place of [...history.digests.keys()]) {
-          const [epoch = 0, seq = 0] = place.split('.').map(Number)
-          const kept = log?.index.has(place) === true
-          if (!kept && (seen === undefined || comparePositions({ epoch, seq }, seen) > 0)) history.digests.delete(place)
-        }
-      }
+      told.restored(code, (id, place) => disk(code).logs.get(id)?.index.has(place) === true)
       incomplete.add(code)
       for (const key of [...receipts.keys()]) if (key.startsWith(`${code} `)) receipts.delete(key)
       for (const key of [...marks.keys()]) if (key.startsWith(`${code} `)) marks.delete(key)
@@ -315,7 +265,7 @@ export function createOracle(options: {
       if (incomplete.size > 0) return false
       const witnesses = [...(hubLies ? [] : [HUB]), ...codes.filter(other => other !== code && !liars.has(other))]
       for (const [id, { log }] of histories) {
-        const seen = disclosed.get(id)
+        const seen = told.seen(id)
         if (log.origin !== code || seen === undefined) continue
         const held = witnesses.some(other => {
           const head = disk(other).logs.get(id)?.head ?? null
@@ -328,15 +278,20 @@ export function createOracle(options: {
     unhealed() {
       const open = plan.operations.findIndex(({ origin }, index) => !done.has(index) && !liars.has(origin))
       if (open >= 0) return `operation ${open} was never accepted`
-      for (const [id, { log, digests }] of histories) {
+      for (const [id, { log, digests, redactions }] of histories) {
         if (!isHonest(log)) continue
         const origin = disk(log.origin).logs.get(id)
-        for (const code of [HUB, ...codes.filter(one => options.mayRead(one, log.audience) || one === log.origin)]) {
+        // An origin that signs what it does not keep itself has nobody with it.
+        const erasesFalsely = [...redactions.values()].includes(false)
+        for (const code of [HUB, ...everyone.filter(one => options.mayRead(one, log.audience) || one === log.origin)]) {
           const held = disk(code).logs.get(id)
           const count = held?.entries.filter(({ entry }) => digests.has(formatPosition(entry))).length ?? 0
           if (held === undefined || count !== digests.size) return `${code} holds ${count} of ${digests.size} entries of ${id}`
           if (code !== HUB && (origin === undefined || !sameRows(held.rows, origin.rows)))
             return `${code} has another state of ${id}`
+          if (held.base !== null) return `${code} has not held the snapshot of ${id} against its log`
+          const missing = erasesFalsely ? null : (erasedOnly(origin, held) ?? erasedOnly(held, origin))
+          if (missing !== null) return `${code} and ${log.origin} have not both erased ${missing} of ${id}`
         }
         if (origin?.receipt == null || origin.head === null || comparePositions(origin.receipt.head, origin.head) < 0)
           return `${log.origin} has no receipt for ${id} up to its head`
@@ -351,41 +306,9 @@ function claimsOf(token: string): { iss: string; ds: string; aud: string; ep: nu
   return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8')) as ReturnType<typeof claimsOf>
 }
 
-/** Whether an entry may stand behind another: written again, so that the product's own judge is not asked about itself. */
-function follows(before: StoredEntry | null, { entry }: StoredEntry): boolean {
-  if (entry.kind === 'opening' && entry.lost != null) {
-    const { epoch, seq, previous } = entry.lost
-    if (before === null) return epoch === 1 && seq === 0
-    const at = before.entry
-    if (at.epoch >= entry.epoch || comparePositions({ epoch: at.epoch, seq: at.seq + 1 }, { epoch, seq }) < 0) return false
-    return at.epoch !== epoch || at.seq !== seq - 1 || at.digest === previous
-  }
-  if (before === null) return entry.kind === 'opening' && entry.epoch === 1
-  if (entry.kind === 'envelope')
-    return entry.epoch === before.entry.epoch && entry.seq === before.entry.seq + 1 && entry.previous === before.entry.digest
-  const { closing } = entry
-  return entry.epoch === before.entry.epoch + 1 && closing?.seq === before.entry.seq && closing.digest === before.entry.digest
+/** Something that is erased in one and not in the other. */
+function erasedOnly(one: DiskLog | undefined, other: DiskLog | undefined): string | null {
+  for (const [at, { keys }] of one?.redactions ?? [])
+    for (const key of keys) if (other?.redactions.get(at)?.keys.has(key) !== true) return `${key} at ${at}`
+  return null
 }
-
-const newHistory = (log: LogId, head: LogHead): History => ({
-  log,
-  digests: new Map(),
-  versions: new Map(),
-  lost: new Map(),
-  lostVersions: new Map(),
-  head,
-})
-
-/** The highest version of each key; among equals the first, since a repeat changes nothing. */
-function replay(entries: readonly StoredEntry[]): Map<string, Row> {
-  const rows = new Map<string, Row>()
-  for (const record of entries.flatMap(({ records }) => records)) {
-    const standing = rows.get(record.key)
-    if (standing !== undefined && standing.ver >= record.ver) continue
-    rows.set(record.key, { ver: record.ver, op: record.op, text: record.op === 'put' ? JSON.stringify(record.body) : record.why })
-  }
-  return rows
-}
-
-const sameRows = (a: ReadonlyMap<string, Row>, b: ReadonlyMap<string, Row>): boolean =>
-  a.size === b.size && [...a].every(([key, row]) => b.get(key)?.ver === row.ver && b.get(key)?.text === row.text)

@@ -1,5 +1,5 @@
 /** What a person reads: a failing world made small, and the table of mutants. */
-import { INVARIANTS, type Invariant } from './oracle.ts'
+import { INVARIANTS, type Invariant } from './invariants.ts'
 import type { Plan } from './plan.ts'
 import type { Result } from './world.ts'
 

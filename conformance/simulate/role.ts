@@ -1,6 +1,6 @@
 /** What a virtual program does in one life. */
+import type { Operation } from './faults.ts'
 import type { Message } from './network.ts'
-import type { Operation } from './plan.ts'
 
 export type Role = {
   start(): void

@@ -2,15 +2,19 @@
 
 import { cutBatch, type SealContext, type SealedEntry, sealEnvelope, sealOpening } from '../../schemas/envelope.ts'
 import type { EnvelopeClaims } from '../../schemas/generated/envelope.ts'
-import { type ChainEntry, formatLogId, type LogHead, type LogId, type Loss } from '../../schemas/log.ts'
-import type { ExchangeRecord, JsonObject } from '../../schemas/record.ts'
+import { canonicalText } from '../../schemas/jcs.ts'
+import { type ChainEntry, formatLogId, formatPosition, type LogHead, type LogId, type Loss } from '../../schemas/log.ts'
+import type { ExchangeRecord, JsonObject, JsonValue } from '../../schemas/record.ts'
+import { erasableRecords, redactBody, sealRedaction } from '../../schemas/redaction.ts'
 import type { Reopening } from '../../schemas/reopening-rule.ts'
 import { randomOf } from '../samples/random.ts'
 import { append, type DiskLog, logOn, type StoredEntry } from './disk.ts'
+import { eraseHere } from './erasing.ts'
+import type { Operation } from './faults.ts'
 import { type Ground, type Life, transact } from './ground.ts'
-import { applyRecords } from './holder.ts'
 import { FED, signerOf } from './members.ts'
-import type { Operation } from './plan.ts'
+import type { Arrival } from './network.ts'
+import { applyRecords } from './replica.ts'
 
 const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 
@@ -85,14 +89,55 @@ function decide({ dataset, what, keys, text }: Operation, on: DiskLog, ground: G
     const common = { key, at, platform: 'P1', ver }
     if (what === 'retract') return row === undefined || row.op === 'retract' ? [] : [{ ...common, op: 'retract', why: 'corrected' }]
     const body = bodyOf(dataset, `${text}-${key}`)
-    return row?.op === 'put' && row.text === JSON.stringify(body) ? [] : [{ ...common, op: 'put', body }]
+    return row?.op === 'put' && row.text === canonicalText(body as JsonValue) ? [] : [{ ...common, op: 'put', body }]
   })
+}
+
+export const logOf = (code: string, { dataset, audience }: Operation): LogId => ({ origin: code, dataset, audience })
+
+/** Erases every version of the keys that was superseded; what goes out of it. */
+export async function sealErasures(
+  ground: Ground,
+  life: Life,
+  operation: Operation,
+): Promise<{ readonly on: DiskLog; readonly arrival: Arrival }[]> {
+  const { rules, members } = ground
+  const log = logOf(life.code, operation)
+  const on = logOn(ground.disk(life.code), log)
+  const done: { on: DiskLog; arrival: Arrival }[] = []
+  for (const key of operation.keys) {
+    const standing = on.rows.get(key)?.ver ?? 0
+    for (const { entry, body, dig } of [...on.entries]) {
+      const records = body === null ? [] : erasableRecords(body, new Set([key]))
+      if (body === null || dig === null || records.length === 0 || records.some(({ ver }) => ver >= standing)) continue
+      const at = formatPosition(entry)
+      const keys = new Set([...(on.redactions.get(at)?.keys ?? []), key])
+      const plain = redactBody(body, keys, saltOf(ground, life.code, at, 'erased', ground.now(), key))
+      const erasing = {
+        log,
+        position: { epoch: entry.epoch, seq: entry.seq },
+        old: dig,
+        keys,
+        why: 'ordered' as const,
+        body: plain,
+      }
+      const token = await sealRedaction(erasing, contextOf(ground, life.code))
+      ground.step(life, 'erase: signed')
+      const redaction = await rules.openRedaction(token, members.membership, log)
+      ground.watch.redacted(redaction, true)
+      const verdict = await eraseHere(ground, life, redaction, plain, { effect: true, announcedOf: async () => null })
+      ground.watch.erasureOrdered(redaction, verdict)
+      if (verdict === 'erased') done.push({ on, arrival: { kind: 'redaction', token, body: plain, subject: log } })
+      ground.note(`${life.code} erases ${key} of ${formatLogId(log)} ${at}: ${verdict}`)
+    }
+  }
+  return done
 }
 
 /** Returns the log that moved, or null when nothing had to be said. */
 export async function sealOperation(ground: Ground, life: Life, operation: Operation): Promise<LogId | null> {
   const { code } = life
-  const log: LogId = { origin: code, dataset: operation.dataset, audience: operation.audience }
+  const log = logOf(code, operation)
   const on = logOn(ground.disk(code), log)
   ground.step(life, 'seal: begun')
   const context = contextOf(ground, code)
@@ -121,7 +166,7 @@ export async function sealOperation(ground: Ground, life: Life, operation: Opera
   const writes = entries.flatMap(stored => [
     () => append(on, stored),
     () => {
-      if (stored.kind === 'envelope') applyRecords(ground, on, stored.entry, stored.records)
+      if (stored.kind === 'envelope') applyRecords(ground, on, stored)
       ground.watch.sealed(code, stored, log)
     },
   ])

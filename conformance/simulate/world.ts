@@ -4,21 +4,24 @@
  */
 import { createHash } from 'node:crypto'
 import { isExchangeError } from '../../schemas/errors.ts'
-import type { Position } from '../../schemas/log.ts'
+import type { LogHead, Position } from '../../schemas/log.ts'
 import { type OpenedToken, openToken } from '../../schemas/opening.ts'
 import { openHead, openReceipt } from '../../schemas/statements.ts'
 import { createBroker } from './broker.ts'
 import { createClock } from './clock.ts'
 import { copyDisk, type Disk, emptyDisk, type Note } from './disk.ts'
+import { type Carry, type Fault, HEALED_BY_MS, type Operation, TROUBLE_MS } from './faults.ts'
+import { createGapped, filesOf } from './gap.ts'
 import { Crash, type Ground, type Life } from './ground.ts'
 import { createHubLies } from './hub-lies.ts'
 import { createHubRole } from './hub-role.ts'
+import { type Invariant, Violation } from './invariants.ts'
 import { HUB, type Members, NATIONAL } from './members.ts'
 import { BROKER, createNetwork, type Message } from './network.ts'
 import { tellLie } from './node-lies.ts'
 import { createNodeRole } from './node-role.ts'
-import { createOracle, type Invariant, Violation } from './oracle.ts'
-import { codesOf, type Fault, HEALED_BY_MS, type Operation, type Plan, TROUBLE_MS } from './plan.ts'
+import { createOracle } from './oracle.ts'
+import { codesOf, type Plan } from './plan.ts'
 import type { Role } from './role.ts'
 import { RULES, type Rules } from './rules.ts'
 
@@ -35,14 +38,34 @@ const START = Date.UTC(2026, 0, 1)
 /** windows of trouble that began before its end are over by now */
 const CALM_MS = TROUBLE_MS + 25_000
 const AGAIN_MS = 700
+const CARRY_MS = 6000
 const BORNE_LIES: ReadonlySet<string> = new Set(['version counted back'])
 
-export async function runWorld(plan: Plan, members: Members, given: Rules = RULES): Promise<Result> {
+/** What somebody may look at who watches a world and changes nothing in it. */
+export type Watched = {
+  now(): number
+  at(time: number, act: () => Promise<void> | void): void
+  /** the wall clock of a program */
+  time(code: string): Date
+  isAlive(code: string): boolean
+  disk(code: string): Disk
+  mayRead(code: string, audience: string): boolean
+  note(line: string): void
+}
+
+export async function runWorld(
+  plan: Plan,
+  members: Members,
+  given: Rules = RULES,
+  watch: (world: Watched) => void = () => {},
+): Promise<Result> {
   const clock = createClock()
   const trace: string[] = []
   const note = (line: string): void => void trace.push(`${String(clock.now()).padStart(6)}  ${line}`)
   const codes = codesOf(plan)
-  const disks = new Map<string, Disk>([HUB, ...codes].map(code => [code, emptyDisk()]))
+  const { newcomer, gapped } = plan
+  const apart = [newcomer?.code, gapped?.code].filter(code => code !== undefined)
+  const disks = new Map<string, Disk>([HUB, ...codes, ...apart].map(code => [code, emptyDisk()]))
   const disk = (code: string): Disk => {
     const found = disks.get(code)
     if (found === undefined) throw new Error(`no disk ${code}`)
@@ -73,6 +96,7 @@ export async function runWorld(plan: Plan, members: Members, given: Rules = RULE
   })
   const hubLies = createHubLies(plan.seed, plan.faults, clock.now, note)
   const network = createNetwork(plan.seed, plan.faults)
+  const joined = [...codes]
   let refs = 0
   let events = 0
 
@@ -83,6 +107,7 @@ export async function runWorld(plan: Plan, members: Members, given: Rules = RULE
         ? { ...message, token: hubLies.headInstead(to, `${from}/${message.audience}/${to}`, message.token) }
         : message
     if (!broker.up()) return
+    if (from === gapped?.code || to === gapped?.code) return
     for (const ms of network.fateOf(from, to, clock.now())) {
       clock.at(clock.now() + ms, async () => {
         if (!broker.up()) return
@@ -95,7 +120,7 @@ export async function runWorld(plan: Plan, members: Members, given: Rules = RULE
 
   const broker = createBroker({
     origins: plan.origins,
-    readers: origin => [HUB, ...codes.filter(code => code !== origin)],
+    readers: origin => [HUB, ...joined.filter(code => code !== origin)],
     mayRead,
     isUp: reader => lives.get(reader)?.life.alive === true,
     lies: hubLies,
@@ -111,7 +136,9 @@ export async function runWorld(plan: Plan, members: Members, given: Rules = RULE
     members,
     hubLies,
     watch: oracle,
-    codes,
+    get codes() {
+      return joined
+    },
     now: clock.now,
     time: code => new Date(START + clock.now() + (skew.get(code) ?? 0)),
     after: (ms, life, act) => clock.at(clock.now() + ms, () => run(life, act)),
@@ -134,6 +161,8 @@ export async function runWorld(plan: Plan, members: Members, given: Rules = RULE
     disk,
     mayRead,
     sealedNote: code => notes.get(code) ?? null,
+    receipted: new Map(),
+    falseHistory: new Map(),
     renewNote: (code, positions) => void notes.set(code, { positions, trusted: true }),
   }
 
@@ -193,18 +222,49 @@ export async function runWorld(plan: Plan, members: Members, given: Rules = RULE
 
   /** when each was last set back: a backup from before belongs to a life that never was */
   const setBack = new Map<string, number>()
+  /** Somebody new, with nothing. */
+  function plannedNewcomer({ code, at }: NonNullable<Plan['newcomer']>): void {
+    clock.at(at, () => {
+      note(`${code} joins`)
+      joined.push(code)
+      start(code)
+    })
+  }
+
+  function plannedCarries({ code, carries }: NonNullable<Plan['gapped']>): void {
+    const life: Life = { code, alive: true }
+    const { importFile } = createGapped(ground, life)
+    const carry = async (one: Carry): Promise<void> => {
+      if (lives.get(one.from)?.life.alive !== true) return
+      note(`a file of ${one.from} is carried to ${code}: ${one.shape}`)
+      for (const bytes of filesOf(ground, disk(one.from), one, ({ log }) => mayRead(code, log.audience)))
+        await run(life, () => importFile(bytes))
+    }
+    for (const one of carries) clock.at(one.at, () => carry(one))
+    // In the end somebody brings everything that an origin, or whoever it reaches, has.
+    const bringAll = (n: number): void => {
+      clock.at(CALM_MS + n * CARRY_MS, async () => {
+        for (const from of plan.origins) await carry({ at: 0, from, shape: 'whole', n })
+        bringAll(n + 1)
+      })
+    }
+    bringAll(1)
+  }
+
   function plannedRestore(fault: Fault & { kind: 'restore' }): void {
     let backup = emptyDisk()
     let noted = new Map<string, Position>()
+    let signed = new Map<string, LogHead>()
     clock.at(fault.backupAt, () => {
       backup = copyDisk(disk(fault.who))
       noted = new Map(notes.get(fault.who)?.positions)
+      signed = new Map(ground.receipted)
     })
     const restore = (): void => {
       if (clock.now() > CALM_MS || (setBack.get(fault.who) ?? -1) >= fault.backupAt) return
       // The own note outlives the database and says what is missing; without it the witnesses are all there is, and none of them is
       // set back while somebody still asks.
-      if (fault.note === 'kept' ? oracle.isAsked(fault.who) : !oracle.mayRestore(fault.who)) {
+      if (fault.note === 'kept' || fault.who === HUB ? oracle.isAsked(fault.who) : !oracle.mayRestore(fault.who)) {
         clock.at(clock.now() + AGAIN_MS, restore)
         return
       }
@@ -213,7 +273,11 @@ export async function runWorld(plan: Plan, members: Members, given: Rules = RULE
       setBack.set(fault.who, clock.now())
       disks.set(fault.who, copyDisk(backup))
       if (fault.note === 'lost') notes.delete(fault.who)
-      if (fault.note === 'restored') notes.set(fault.who, { positions: new Map(noted), trusted: false })
+      if (fault.note === 'restored' && fault.who !== HUB) notes.set(fault.who, { positions: new Map(noted), trusted: false })
+      if (fault.who === HUB && fault.note === 'restored') {
+        ground.receipted.clear()
+        for (const [id, head] of signed) ground.receipted.set(id, head)
+      }
       oracle.restored(fault.who)
     }
     clock.at(fault.at, restore)
@@ -235,8 +299,11 @@ export async function runWorld(plan: Plan, members: Members, given: Rules = RULE
   }
 
   for (const code of [HUB, ...codes]) start(code)
+  if (newcomer !== null) plannedNewcomer(newcomer)
+  if (gapped !== null) plannedCarries(gapped)
   plan.faults.forEach(plannedFault)
   plan.operations.forEach(plannedOperation)
+  watch({ ...clock, time: ground.time, isAlive: code => lives.get(code)?.life.alive === true, disk, mayRead, note })
 
   let violation: Result['violation'] = null
   let healedAt = 0

@@ -16,10 +16,11 @@ import type { Membership } from '../../schemas/membership.ts'
 import type { VerificationKey } from '../../schemas/tokens.ts'
 import { type Acting, headersFor } from './credentials.ts'
 import { type FederationFile, holderNamed } from './federation-file.ts'
+import { newestMembership } from './membership-copy.ts'
 import { askJson } from './request.ts'
 import { formatTable } from './table.ts'
 import { type Terminal, writeJson } from './text.ts'
-import { readMembership, unreadable } from './verify.ts'
+import { unreadable } from './verify.ts'
 
 export type AtOptions = Acting & { readonly at: string; readonly json: boolean }
 type Part = { readonly entry: AuditEntry } | { readonly head: string } | { readonly origin: string }
@@ -83,7 +84,8 @@ async function judge(parts: AsyncIterable<Part>, membership: Membership) {
   for (const entry of entries) verifier.push(entry)
   const end = verifier.end()
   const findings: readonly AuditFinding[] = [...opened.findings, ...end.findings]
-  return { origin, entries: end.entries, heads: tokens.length, last: end.last, signed_to: end.signedTo, findings }
+  const unsigned_from = end.last > end.signedTo ? end.signedTo + 1 : null
+  return { origin, entries: end.entries, heads: tokens.length, last: end.last, signed_to: end.signedTo, unsigned_from, findings }
 }
 
 /** Exit code 1 if an entry was edited, taken out, put in or moved, or a head does not verify. */
@@ -92,15 +94,19 @@ export async function runAuditVerify(
   options: AtOptions & { readonly file?: string; readonly membershipFile: string },
   terminal: Terminal,
 ): Promise<number> {
-  const membership = await readMembership(options.membershipFile)
+  const membership = await newestMembership(options.membershipFile, options.file === undefined ? (file?.hub.url ?? null) : null)
   const parts = options.file === undefined ? (file === null ? null : online(file, options)) : fromFile(options.file)
   if (parts === null) throw new ExchangeError('REQUEST_INVALID', '给出 --at 或 --file expected --at or --file')
   const verdict = await judge(parts, membership)
-  const { origin, entries, heads, last, signed_to, findings } = verdict
+  const { origin, entries, heads, last, signed_to, unsigned_from, findings } = verdict
   if (options.json) writeJson(terminal, verdict)
   else {
     for (const { seq, said } of findings) terminal.out.write(`✘ ${seq} ${said}\n`)
     const sums = `${origin}: ${entries} 条 entries，${heads} 个签名 signed heads，签名至 signed up to ${signed_to} / ${last}`
+    if (unsigned_from !== null)
+      terminal.out.write(
+        `… 自 ${unsigned_from} 起尚未签名，数据库属主仍可改写 not signed from ${unsigned_from} on: whoever owns the database can still rewrite it\n`,
+      )
     terminal.out.write(findings.length === 0 ? `✔ ${sums}，完整 whole\n` : `✘ ${sums}；${findings.length} 处不符 findings\n`)
   }
   return findings.length === 0 ? 0 : 1

@@ -2,6 +2,7 @@
 import { readClientFile, requestToken } from '../../runtime/http/access/client.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import type { Holder } from './federation-file.ts'
+import { readOperatorToken } from './operator.ts'
 
 export type Acting = {
   /** role of a client that the federation file names */
@@ -13,6 +14,9 @@ export type Acting = {
 /** @throws REQUEST_UNAUTHORIZED, KEY_FILE_INVALID, PROGRAM_UNREACHABLE */
 export async function tokenFor(holder: Holder, { as, client }: Acting): Promise<string> {
   const path = client ?? holder.client_files?.[as]
+  // A program that no client was registered at yet is spoken to with its operator token.
+  if (path === undefined && holder.client_files === undefined && holder.operator_token_file !== undefined)
+    return readOperatorToken(holder.name, holder.operator_token_file)
   if (path === undefined) {
     const known = Object.keys(holder.client_files ?? {}).join(', ') || '–'
     throw new ExchangeError(

@@ -14,6 +14,10 @@ export type NodePlace = {
   readonly operator_token_file: string
   /** role → file of a client that has it */
   readonly client_files?: ClientFiles
+  /** where people log in with certificates */
+  readonly login_url?: string
+  /** key and certificate of the sample company of that province */
+  readonly holder_file?: string
   readonly log_file: string
 }
 export type FederationFile = {
@@ -88,6 +92,8 @@ export function parseFederationFile(text: string, path: string): FederationFile 
         url: urlAt(fields, path, name),
         operator_token_file: text('operator_token_file'),
         ...clientFilesOf(fields),
+        ...(typeof fields.login_url === 'string' ? { login_url: fields.login_url } : {}),
+        ...(typeof fields.holder_file === 'string' ? { holder_file: fields.holder_file } : {}),
         log_file: text('log_file'),
       },
     ]

@@ -5,11 +5,15 @@ import {
   type Order,
   type PendingFlags,
   runAnchorRollover,
+  runBrokerRotation,
   runFound,
   runInvite,
   runMemberOrder,
   runMembers,
+  runOperatorRotation,
   runPending,
+  runPolicy,
+  runReplaceAnchor,
 } from './membership.ts'
 import { type Around, acting, atNodeOption, count, type Given, jsonOption, settled } from './options.ts'
 import {
@@ -17,9 +21,11 @@ import {
   type JoinFlags,
   runAlliance,
   runAlliances,
+  runAnchor,
   runJoin,
   runKeys,
   runLeave,
+  runNodeOrder,
   runReplaceStolen,
   runRollover,
 } from './own-keys.ts'
@@ -36,7 +42,8 @@ export function addMembershipCommands(program: Command, around: Around): void {
   addAllianceCommands(program, around)
 }
 
-function addHubCommands(program: Command, { federation, terminal, exit }: Around): void {
+function addHubCommands(program: Command, around: Around): void {
+  const { federation, terminal, exit } = around
   const hub = program
     .command('hub')
     .description('枢纽：创立联盟，邀请、批准、暂停成员。The hub: founds the federation; invites, approves and suspends members')
@@ -123,6 +130,65 @@ function addHubCommands(program: Command, { federation, terminal, exit }: Around
     .action(async (stage: string, flags: Order) =>
       exit(await runAnchorRollover(await federation(), stage, settled(flags), terminal)),
     )
+  type ReplaceFlags = Order & { readonly recovery: string; readonly recoveryPassphraseFile?: string; readonly ends?: number }
+  acting(hub.command('replace-stolen'), ADMIN)
+    .description(
+      '以离线恢复密钥更换被盗的锚密钥；窃钥者此后的条目一律无效。Replaces stolen anchor keys under the recovery key; what the thief enters is void',
+    )
+    .requiredOption('--recovery <file>', '枢纽的恢复密钥文件 recovery key of the hub')
+    .option('--recovery-passphrase-file <file>', '恢复密钥口令文件 passphrase of the recovery key')
+    .option(
+      '--ends <position>',
+      '被盗密钥在成员日志中的终止位置，默认至今全部有效 last entry that you stand by; all of them unless given',
+      count,
+    )
+    .action(async (flags: ReplaceFlags) => exit(await runReplaceAnchor(await federation(), settled(flags), terminal)))
+  addBrokerCommands(hub, around)
+  addPolicyCommands(hub, around)
+}
+
+function addBrokerCommands(hub: Command, { federation, terminal, exit }: Around): void {
+  const broker = hub.command('broker').description('消息代理的凭据。Credentials at the broker')
+  acting(broker.command('rotate'), SECURITY)
+    .description(
+      '作废枢纽或成员在消息代理的全部凭据；其程序自行换发新密钥。Whatever the hub or a member had at the broker is void at once; its program makes a new key by itself',
+    )
+    .argument('<program>', '枢纽（hub）或成员代码 hub, or the code of a member')
+    .action(async (name: string, flags: Order) => exit(await runBrokerRotation(await federation(), name, settled(flags), terminal)))
+  broker
+    .command('rotate-operator')
+    .description(
+      '以离线根密钥更换运营者签名密钥；随后重启消息代理与枢纽。A new signing key of the operator, under its root key; then start broker and hub again',
+    )
+    .requiredOption('--authority <file>', '权限文件 keys of the operator and accounts')
+    .requiredOption('--root <file>', '运营者根密钥文件，离线保管 root key of the operator, from the safe')
+    .requiredOption(
+      '--trust <file>',
+      '供自备消息代理引入的信任配置文件，将被替换 trust to be included by a broker of your own, replaced',
+    )
+    .addOption(jsonOption())
+    .action(async (flags: Given<Parameters<typeof runOperatorRotation>[0]>) =>
+      exit(await runOperatorRotation(settled(flags), terminal)),
+    )
+}
+
+function addPolicyCommands(hub: Command, { federation, terminal, exit }: Around): void {
+  const policy = hub.command('policy').description('联盟政策。What the federation accepts')
+  acting(policy.command('show'), SECURITY)
+    .description('所接受的签名算法、批准所需人数。Algorithms that are accepted, and how many people an admission takes')
+    .action(async (flags: Order) => exit(await runPolicy(await federation(), null, settled(flags), terminal)))
+  type PolicyFlags = Order & { readonly algorithms?: readonly string[]; readonly approvals?: '1' | '2' }
+  acting(policy.command('set'), SECURITY)
+    .description('变更政策；会使某方失去可用密钥者予以拒绝。Changes it; refused if it would leave somebody without a key')
+    .option('--algorithms <name...>', '新密钥可用的签名算法 algorithms that new keys may have')
+    .addOption(new Option('--approvals <number>', '批准所需人数 people that an admission takes').choices(['1', '2']))
+    .action(async ({ algorithms, approvals, ...flags }: PolicyFlags) => {
+      const change = {
+        ...(algorithms === undefined ? {} : { algorithms }),
+        ...(approvals === undefined ? {} : { approvals: Number(approvals) }),
+      }
+      exit(await runPolicy(await federation(), change, settled(flags), terminal))
+    })
 }
 
 function addNodeCommands(program: Command, { federation, terminal, exit }: Around): void {
@@ -138,6 +204,7 @@ function addNodeCommands(program: Command, { federation, terminal, exit }: Aroun
     .option('--passphrase-file <file>', '密钥口令文件 passphrase of the keys')
     .option('--recovery-passphrase-file <file>', '恢复密钥口令文件 passphrase of the recovery key')
     .option('--anchor <fingerprint>', '另行告知的锚指纹 anchor fingerprint as it was told by another way')
+    .option('--agent <socket>', '在此签名代理中生成并保管密钥 makes and keeps the keys in this signing agent')
     .option('--no-wait', '不等待批准 says how it stands and ends')
     .action(async (path: string, flags: JoinFlags) => exit(await runJoin(path, flags, terminal)))
   acted(node.command('keys'), 'auditor')
@@ -161,6 +228,21 @@ function addNodeCommands(program: Command, { federation, terminal, exit }: Aroun
     .action(async (flags: At & { recovery: string; recoveryPassphraseFile?: string; since?: string }) =>
       exit(await runReplaceStolen(await federation(), settled(flags), terminal)),
     )
+  acted(node.command('anchor'), ADMIN)
+    .description('枢纽密钥及其指纹是否已另行核对。Keys of the hub, and whether their fingerprints were compared by another way')
+    .option('--fingerprint <text>', '另行告知、已核对的指纹 fingerprint as it was told by another way: it is right')
+    .action(async (flags: At & { fingerprint?: string }) => exit(await runAnchor(await federation(), settled(flags), terminal)))
+  for (const [name, path, zhEn] of [
+    [
+      'renew-encryption',
+      'encryption',
+      '更换内容密钥的封装密钥，即刻生效。A new key that content keys are wrapped for, in force at once',
+    ],
+    ['renew-broker-key', 'broker', '更换在消息代理的密钥，前一把即被吊销。A new key at the broker; the one before is revoked'],
+  ] as const)
+    acted(node.command(name), ADMIN)
+      .description(zhEn)
+      .action(async (flags: At) => exit(await runNodeOrder(await federation(), path, settled(flags), terminal)))
   acted(node.command('leave'), ADMIN)
     .description('退出联盟，日志链到此为止。Leaves the federation; the logs end here')
     .action(async (flags: At) => exit(await runLeave(await federation(), settled(flags), terminal)))

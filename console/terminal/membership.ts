@@ -1,9 +1,12 @@
 /** What the hub's people do about members: found, invite, see who waits, approve, suspend. */
 import { writeFile } from 'node:fs/promises'
-import { readPassphrase } from '../../runtime/keys/key-file.ts'
+import { rotateOperator } from '../../runtime/broker/authority.ts'
+import { trustConfiguration } from '../../runtime/broker/configuration.ts'
+import { readKeyFile, readPassphrase, signerOf } from '../../runtime/keys/key-file.ts'
 import { foundFederation } from '../../runtime/membership/founding.ts'
 import { formatJoinFile, parseJoinFile } from '../../runtime/membership/join-file.ts'
-import { ExchangeError } from '../../schemas/errors.ts'
+import { replaceOwnerOnly } from '../../runtime/membership/member-folder.ts'
+import { ExchangeError, isExchangeError } from '../../schemas/errors.ts'
 import { type Acting, headersFor } from './credentials.ts'
 import { type FederationFile, holderNamed } from './federation-file.ts'
 import { askJson } from './request.ts'
@@ -167,5 +170,100 @@ export async function runAnchorRollover(file: FederationFile, stage: string, fla
   const answer = (await order(file, 'hub', flags, '/v1/membership/anchor', { stage })) as { position: number; fingerprint: string }
   if (flags.json) writeJson(terminal, answer)
   else terminal.out.write(`✔ ${stage}：${answer.fingerprint}，成员日志 membership log ${answer.position}\n`)
+  return 0
+}
+
+type Ended = { readonly seq: number; readonly act: string; readonly code: string | null; readonly stays: boolean }
+const REPLACE_ATTEMPTS = 4
+
+/** The recovery key signs here, and never leaves this process. */
+export async function runReplaceAnchor(
+  file: FederationFile,
+  flags: Order & { readonly recovery: string; readonly recoveryPassphraseFile?: string; readonly ends?: number },
+  terminal: Terminal,
+): Promise<number> {
+  const recovery = signerOf(await readKeyFile(flags.recovery, await readPassphrase(flags.recoveryPassphraseFile)))
+  const body = flags.ends === undefined ? {} : { ends: flags.ends }
+  for (let attempt = 1; ; attempt += 1) {
+    const prepared = (await order(file, 'hub', flags, '/v1/membership/anchor/replacement', body)) as {
+      claims: object
+      ended: readonly Ended[]
+    }
+    const token = await recovery.sign('membership', prepared.claims)
+    const answer = (await order(file, 'hub', flags, '/v1/membership/anchor/replacement/signed', { token }).catch(
+      (error: unknown) => {
+        // Something was entered between the two: prepared anew, on top of it.
+        if (!isExchangeError(error) || error.code !== 'KEY_CHANGE_INVALID' || attempt === REPLACE_ATTEMPTS) throw error
+        return null
+      },
+    )) as { position: number; fingerprint: string; voided: readonly number[] } | null
+    if (answer === null) continue
+    if (flags.json) writeJson(terminal, { ...answer, ended: prepared.ended })
+    else {
+      const void_ = new Set(answer.voided)
+      terminal.out.write(
+        [
+          `✔ 锚密钥已更换，成员日志 replaced, membership log ${answer.position}`,
+          `  新锚指纹 new anchor fingerprint  ${answer.fingerprint}`,
+          '  请以独立途径告知各成员核对。Tell it to every member by another way; each confirms it with: hutong node anchor --fingerprint',
+          ...prepared.ended.map(
+            ({ seq, act, code }) =>
+              `  ${seq} ${act}${code === null ? '' : ` ${code}`}  ${void_.has(seq) ? '已作废 void' : '保留 stays'}`,
+          ),
+          '',
+        ].join('\n'),
+      )
+    }
+    return 0
+  }
+}
+
+export async function runBrokerRotation(file: FederationFile, program: string, flags: Order, terminal: Terminal): Promise<number> {
+  const answer = await order(file, 'hub', flags, `/v1/membership/broker/${program}/rotate`, {})
+  if (flags.json) writeJson(terminal, answer)
+  else
+    terminal.out.write(
+      `✔ ${program}：原有凭据已作废，其程序将自行换发。What it had is void; its program makes a new key by itself.\n`,
+    )
+  return 0
+}
+
+/** Offline: the root key of the operator never comes near the hub. */
+export async function runOperatorRotation(
+  flags: { readonly authority: string; readonly root: string; readonly trust: string; readonly json: boolean },
+  terminal: Terminal,
+): Promise<number> {
+  const authority = await rotateOperator(flags.authority, flags.root)
+  const { fed, operatorToken } = authority
+  const trust = trustConfiguration({ operatorToken, system: await authority.system() }, './accounts')
+  await replaceOwnerOnly(flags.trust, `${JSON.stringify(trust, null, 2)}\n`)
+  if (flags.json) writeJson(terminal, { fed, trust_file: flags.trust })
+  else
+    terminal.out.write(
+      `✔ ${fed}：运营者签名密钥已更换。请用 ${flags.trust} 重启消息代理，再重启枢纽。Start the broker again with ${flags.trust}, then the hub.\n`,
+    )
+  return 0
+}
+
+type PolicyAnswer = {
+  readonly algorithms: readonly string[]
+  readonly approvals: number
+  readonly territory: string
+  readonly position: number
+}
+
+/** `change`: null shows it. */
+export async function runPolicy(file: FederationFile, change: object | null, flags: Order, terminal: Terminal): Promise<number> {
+  if (change !== null && Object.keys(change).length === 0)
+    throw new ExchangeError('REQUEST_INVALID', '给出 --algorithms 或 --approvals expected --algorithms or --approvals')
+  const answer = (await order(file, 'hub', flags, '/v1/membership/policy', ...(change === null ? [] : [change]))) as PolicyAnswer
+  if (flags.json) writeJson(terminal, answer)
+  else
+    terminal.out.write(
+      formatTable(
+        ['算法 algorithms', '批准人数 approvals', '区划表 table of regions', '成员日志 membership log'],
+        [[answer.algorithms.join(' '), String(answer.approvals), answer.territory, String(answer.position)]],
+      ),
+    )
   return 0
 }

@@ -7,6 +7,7 @@ import { joinFederation } from '../../runtime/membership/joining.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import type { Acting } from './credentials.ts'
 import type { FederationFile } from './federation-file.ts'
+import { prepareMemberHome } from './member-home.ts'
 import { order } from './membership.ts'
 import { formatTable } from './table.ts'
 import { type Terminal, writeJson } from './text.ts'
@@ -19,6 +20,7 @@ export type JoinFlags = {
   readonly passphraseFile?: string
   readonly recoveryPassphraseFile?: string
   readonly anchor?: string
+  readonly agent?: string
   readonly wait: boolean
 }
 
@@ -33,15 +35,18 @@ export async function runJoin(path: string, flags: JoinFlags, terminal: Terminal
   const folder = flags.folder ?? join('.hutong', `member-${file.code}`)
   const recoveryFile = flags.recovery ?? `recovery-${file.code}.jwk.json`
   const say = (line: string): void => void terminal.out.write(`${line}\n`)
+  let brokers = file.brokers
   const admitted = await joinFederation({
     file,
     folder,
     recoveryFile,
     passphrase: await readPassphrase(flags.passphraseFile),
+    agentSocket: flags.agent,
     recoveryPassphrase: await readPassphrase(flags.recoveryPassphraseFile),
     wait: flags.wait,
     signal: new AbortController().signal,
     onProgress(progress) {
+      if (progress.step === 'admitted') brokers = progress.brokers
       if (progress.step === 'made') {
         say(`  锚指纹 anchor  ${progress.anchor}  请与另行告知的核对 compare it with what you were told`)
         say(`  本方指纹 your fingerprint  ${progress.fingerprint}`)
@@ -49,15 +54,14 @@ export async function runJoin(path: string, flags: JoinFlags, terminal: Terminal
         say(`  恢复密钥 recovery key  ${recoveryFile}  请移至离线保管 take it to a safe place`)
       } else if (progress.step === 'pending') say(`… 待 waiting: ${progress.missing.join('; ')}（${progress.who.join('; ')}）`)
       else if (progress.step === 'unreachable') say(`… 枢纽暂无应答，继续等待 the hub does not answer, waiting: ${progress.reason}`)
-      else {
-        say(`✔ ${file.code} 已加入 ${file.fed}，成员日志 admitted, membership log ${progress.position}`)
-        say(
-          `  启动节点 start the node: HUTONG_NODE_CODE=${file.code} HUTONG_NODE_MEMBERSHIP_DIR=${folder} NATS_URL=${progress.brokers} node node/main.ts`,
-        )
-      }
+      else say(`✔ ${file.code} 已加入 ${file.fed}，成员日志 admitted, membership log ${progress.position}`)
     },
   })
-  return admitted ? 0 : 1
+  if (!admitted) return 1
+  const home = await prepareMemberHome(file, { folder, brokers, passphraseFile: flags.passphraseFile, agentSocket: flags.agent })
+  say(`  启动节点 start the node:  env $(cat ${home.settingsFile}) node_modules/.bin/node node/main.ts`)
+  say(`  随后 then:  npm run -s hutong -- --home ${home.folder} node keys --at ${file.code}`)
+  return 0
 }
 
 type Key = {
@@ -70,11 +74,13 @@ type Key = {
   readonly stolen: boolean
   readonly closings: readonly { readonly log: string; readonly epoch: number; readonly seq: number }[] | null
 }
+type AnchorRow = { readonly fingerprint: string; readonly state: string; readonly stolen: boolean; readonly confirmed: boolean }
 type Own = {
   readonly code: string
   readonly position: number
   readonly standing: string
   readonly alarms: number
+  readonly anchors: readonly AnchorRow[]
   readonly recovery: string
   readonly keys: readonly Key[]
 }
@@ -160,6 +166,47 @@ export async function runReplaceStolen(
     terminal.out.write(`  被盗密钥签署的记录 records that the stolen key signed: ${answer.affected.length}\n`)
     for (const { log, epoch, seq, key, ver, op } of answer.affected)
       terminal.out.write(`  ${log}@${epoch}.${seq}  ${op} ${key} v${ver}\n`)
+  }
+  return 0
+}
+
+/** Exit code 1 while a key of the hub has not been compared. */
+export async function runAnchor(
+  file: FederationFile,
+  flags: At & { readonly fingerprint?: string },
+  terminal: Terminal,
+): Promise<number> {
+  const { fingerprint } = flags
+  const answer = (await (fingerprint === undefined
+    ? order(file, flags.at, flags, '/v1/membership')
+    : order(file, flags.at, flags, '/v1/membership/anchor', { fingerprint }))) as { anchors: readonly AnchorRow[] }
+  const open = answer.anchors.filter(({ state, confirmed }) => state !== 'retired' && !confirmed)
+  if (flags.json) writeJson(terminal, { anchors: answer.anchors })
+  else
+    terminal.out.write(
+      formatTable(
+        ['枢纽密钥 key of the hub', '状态 state', '已核对 compared'],
+        answer.anchors.map(one => [
+          one.fingerprint,
+          `${STATES[one.state] ?? one.state}${one.stolen ? '（被盗 stolen）' : ''}`,
+          one.confirmed ? '是 yes' : one.state === 'retired' ? '–' : '否，请另行核对 no: compare it by another way',
+        ]),
+      ),
+    )
+  return open.length > 0 ? 1 : 0
+}
+
+/** An order of this member about itself that answers with a key. */
+export async function runNodeOrder(file: FederationFile, path: string, flags: At, terminal: Terminal): Promise<number> {
+  const answer = (await order(file, flags.at, flags, `/v1/membership/${path}`, {})) as {
+    kid?: string
+    key?: string
+    position?: number
+  }
+  if (flags.json) writeJson(terminal, answer)
+  else {
+    const where = answer.position === undefined ? '' : `，成员日志 membership log ${answer.position}`
+    terminal.out.write(`✔ ${answer.kid ?? answer.key ?? ''}${where}\n`)
   }
   return 0
 }

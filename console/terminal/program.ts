@@ -14,6 +14,7 @@ import { runSamples } from './samples.ts'
 import { runShow, type ShowOptions } from './show.ts'
 import { runStatus } from './status.ts'
 import { formatError, type Terminal } from './text.ts'
+import { addTrustCommands } from './trust-commands.ts'
 import { inBothLanguages } from './usage.ts'
 import { runVerify } from './verify.ts'
 
@@ -104,18 +105,23 @@ function buildCommand(env: Environment, terminal: Terminal, exit: (code: number)
   program
     .command('verify')
     .description(
-      '离线验证信封、回执、链头、删除声明或矛盾证明文件。Verifies a file with an envelope, receipt, head, redaction or proof, offline',
+      '离线验证信封、回执、链头、删除声明、矛盾证明或证书证据文件。Verifies a file with an envelope, receipt, head, redaction, proof or evidence about a certificate, offline',
     )
     .argument('<file>', '文件 file')
     .option('--membership <file>', '成员文件；默认取联盟目录中的 membership file; that of the federation unless given')
+    .option(
+      '--anchor <fingerprint>',
+      '锚指纹；证书证据文件据此即可，无需成员文件 anchor fingerprint; enough for evidence about a certificate',
+    )
     .addOption(jsonOption())
-    .action(async (path: string, { membership, ...flags }: Json & { membership?: string }) =>
+    .action(async (path: string, { membership, ...flags }: Json & { membership?: string; anchor?: string }) =>
       exit(await runVerify(path, { ...settled(flags), membershipFile: membership ?? membershipFile() }, terminal)),
     )
 
   const around = { federation, terminal, exit }
   addLedgerCommands(program, around)
   addMembershipCommands(program, around)
+  addTrustCommands(program, around)
   addAccessCommands(program, around)
   addAuditCommands(program, { ...around, membershipFile })
   return program

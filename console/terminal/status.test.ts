@@ -64,6 +64,16 @@ describe('the status of a federation', () => {
     expect(formatStatus(status)).toContain('各持有方一致')
   })
 
+  test('says from where on a log is held that began with a snapshot', () => {
+    const [log] = 'logs' in holding(head(3)) ? (holding(head(3)) as Extract<HolderAnswer, { logs: unknown }>).logs : []
+    if (log === undefined) throw new Error('expected a log')
+    const partly: HolderAnswer = { logs: [{ ...log, missing_until: { epoch: 1, seq: 2 } }], quarantine: [] }
+    const status = merge({ ...everywhere(holding(head(3))), '520000': partly })
+    expect(status.logs[0]?.missing_until).toEqual({ '520000': { epoch: 1, seq: 2 } })
+    expect(formatStatus(status)).toContain('its history up to 1.2 is not held there')
+    expect(formatStatus(merge(everywhere(holding(head(3)))))).not.toContain('快照')
+  })
+
   test('counts how far a holder is behind the furthest', () => {
     const status = merge({ ...everywhere(holding(head(3))), '520000': holding(head(1)) })
     expect(status).toMatchObject({ converged: false, logs: [{ same: false, lag: { '530000': 0, '520000': 2 } }] })

@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises'
 import { DOUBTS, type DoubtKind } from '../../runtime/ledger/doubts.ts'
 import { isExchangeError } from '../../schemas/errors.ts'
-import { comparePositions, formatLogId, formatPosition, type LogHead, type LogId } from '../../schemas/log.ts'
+import { comparePositions, formatLogId, formatPosition, type LogHead, type LogId, type Position } from '../../schemas/log.ts'
 import { audiencesRead, type Membership, parseMembership } from '../../schemas/membership.ts'
 import { type FederationFile, type Holder, holdersOf } from './federation-file.ts'
 import { operatorHeaders } from './operator.ts'
@@ -32,7 +32,13 @@ type Doubt = {
   readonly last: string
   readonly reason: string | null
 }
-type LogAnswer = LogId & { readonly head: LogHead | null; readonly origin_state?: string; readonly frozen?: boolean }
+type LogAnswer = LogId & {
+  readonly head: LogHead | null
+  readonly origin_state?: string
+  readonly frozen?: boolean
+  /** of a log that began there with a snapshot: the newest entry that is still missing before it */
+  readonly missing_until?: Position | null
+}
 export type HolderAnswer =
   | {
       readonly logs: readonly LogAnswer[]
@@ -54,6 +60,8 @@ export type LogStatus = LogId & {
   readonly origin_state: string | null
   /** holders that have frozen it, because its origin has signed two histories */
   readonly frozen: readonly string[]
+  /** holders that began it with a snapshot, and the newest entry that each is still missing before that */
+  readonly missing_until: { readonly [holder: string]: Position }
 }
 export type FederationStatus = {
   readonly federation: string
@@ -112,6 +120,9 @@ function mergeLog(
     lag: Object.fromEntries(heads.map(([holder, head]) => [holder, answering.includes(holder) ? lagOf(head, furthest) : null])),
     origin_state: states.find(state => state !== null) ?? null,
     frozen: [...found].flatMap(([holder, log]) => (log?.frozen === true ? [holder] : [])),
+    missing_until: Object.fromEntries(
+      [...found].flatMap(([holder, log]) => (log?.missing_until == null ? [] : [[holder, log.missing_until]])),
+    ),
   }
 }
 
@@ -227,6 +238,12 @@ function alarmsOf({ logs, convictions, doubts }: FederationStatus): string[] {
   return [...frozen, ...hub, ...doubtful]
 }
 
+const partlyHeld = (log: LogStatus): string[] =>
+  Object.entries(log.missing_until).map(
+    ([holder, at]) =>
+      `· ${holder}  ${formatLogId(log)} 以快照起始，${formatPosition(at)} 及此前的历史尚未回填 began with a snapshot; its history up to ${formatPosition(at)} is not held there\n`,
+  )
+
 export function formatStatus(status: FederationStatus): string {
   const { holders, logs, quarantine } = status
   const heads = ['日志链 log', '最新 furthest', '来源 origin', ...holders.map(holder => holder.name)]
@@ -245,6 +262,7 @@ export function formatStatus(status: FederationStatus): string {
     formatTable(heads, [...rows, ['隔离区 quarantine', '', '', ...refused]]),
     '= 与最新一致 as the furthest   −n 落后 behind   ≠ 不同 different   ? 无应答 unreachable   · 不在范围 not its audience\n',
     ...alarmsOf(status),
+    ...logs.flatMap(partlyHeld),
     ...silent.map(({ name, url }) => `✘ ${name} 没有应答，其数据未知 does not answer; what it holds is unknown (${url})\n`),
     `${both(verdictOf(status))}\n`,
   ].join('')

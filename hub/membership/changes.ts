@@ -33,13 +33,18 @@ type Change = { readonly change?: unknown; readonly consent?: unknown; readonly 
 const REPEATS = 256
 const NAME = /^\P{Cc}{1,100}$/u
 
+export type Changes = Disposable & {
+  /** Enters what a member signed, however it came. Answers its position. @throws what the rules refuse it with */
+  take(token: string): Promise<number>
+}
+
 export function answerChanges(options: {
   readonly broker: Broker
   readonly db: Kysely<Tables>
   readonly keeper: MembershipKeeper
   readonly log: MembershipLog
   readonly failed: (error: unknown) => void
-}): Disposable {
+}): Changes {
   const { broker, db, keeper, log, failed } = options
 
   /** Where a member's statement stands in the log already: its answer was lost, and it asks again. */
@@ -53,7 +58,7 @@ export function answerChanges(options: {
     return null
   }
 
-  async function enter(code: string, token: string): Promise<ChangeAnswer> {
+  async function enter(code: string, token: string): Promise<{ readonly seq: number }> {
     const { claims } = openKeys(token, keeper.state().fed)
     if (claims.iss !== code) throw new ExchangeError('MEMBERSHIP_FORGED', `${code}: expected its own change`)
     const standing = enteredAt(token)
@@ -170,7 +175,11 @@ export function answerChanges(options: {
     )
   }
 
-  return hearQuestions({ broker, own: HUB, failed }, { change: answer, proposals })
+  const questions = hearQuestions({ broker, own: HUB, failed }, { change: answer, proposals })
+  return {
+    take: async token => (await enter(openKeys(token, keeper.state().fed).claims.iss, token)).seq,
+    [Symbol.dispose]: () => questions[Symbol.dispose](),
+  }
 }
 
 /** The furthest entry of a log that a key signed, by the header that its signer writes. */

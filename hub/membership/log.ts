@@ -15,9 +15,11 @@ import type { Signer } from '../../schemas/tokens.ts'
 export type MembershipLog = {
   /** Fulfilled when it is in the log. `by` signs in place of the active key: the recovery key. @throws what the rules refuse it with */
   append(act: MembershipAct, by?: Signer): Promise<MembershipEntry>
-  /** takes an entry that was signed elsewhere: under the recovery key */
-  take(token: string): Promise<MembershipEntry>
+  /** Takes an entry that was signed elsewhere: under the recovery key. `voided`: positions that lost their effect by it. */
+  take(token: string): Promise<Entered>
 }
+
+type Entered = MembershipEntry & { readonly voided?: readonly number[] }
 
 const ATTEMPTS = 4
 
@@ -31,14 +33,17 @@ export function createMembershipLog(options: {
   const known = options.road.catchUp()
   let working: Promise<unknown> = Promise.resolve()
 
-  async function take(token: string): Promise<MembershipEntry> {
+  async function take(token: string): Promise<Entered> {
     const verdict = await applyEntry(keeper.state(), token)
     if (verdict.kind === 'duplicate') return verdict.entry
     if (verdict.kind !== 'applied') throw verdict.error
     const [conviction] = verdict.convictions
     if (conviction !== undefined) throw new ExchangeError('CLOSING_BELOW_RECEIPT', conviction.reason)
     await keeper.take([token])
-    if (keeper.state().tokens[verdict.entry.claims.seq - 1] === token) return verdict.entry
+    if (keeper.state().tokens[verdict.entry.claims.seq - 1] === token) {
+      const { entry, voided } = verdict
+      return voided === undefined ? entry : { ...entry, voided }
+    }
     throw new ExchangeError('MEMBERSHIP_CONTRADICTION', `another entry stands at ${verdict.entry.claims.seq}`)
   }
 

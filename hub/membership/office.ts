@@ -12,6 +12,7 @@ import type { MembershipKeeper } from '../../runtime/membership/keeper.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import { openJoin } from '../../schemas/membership/consents.ts'
 import type { ActOf } from '../../schemas/membership/entries.ts'
+import { newestKey } from '../../schemas/membership/keys.ts'
 import { checkMemberCode, chineseDay } from '../../schemas/membership/territory.ts'
 import type { MembershipLog } from './log.ts'
 import type { OfficeTables } from './tables.ts'
@@ -147,7 +148,8 @@ export function createOffice(options: {
           })
           .execute()
       })
-      const { fed, anchor } = keeper.state()
+      const { fed, hub } = keeper.state()
+      const anchor = newestKey(hub).kid
       const { zh, en } = admission
       return { hutong: 'join', fed, code, zh, en, ...options.place(), anchor, ticket, secret, expires: expires.toISOString() }
     },
@@ -168,7 +170,7 @@ export function createOffice(options: {
       const { claims, kid } = await openJoin(token, keeper.state().fed)
       if (claims.iss !== found.code || claims.ticket !== ticket)
         throw new ExchangeError('JOIN_TICKET_USED', `${claims.iss}: expected a request of ${found.code} with its own invitation`)
-      if (!keeper.state().hub.keys.some(key => key.kid === claims.anchor))
+      if (!keeper.state().hub.keys.some(key => key.kid === claims.anchor && !key.stolen))
         throw new ExchangeError('JOIN_ANCHOR_FOREIGN', `${claims.iss}: expected trust in an anchor key of ${claims.fed}`)
       const { numInsertedOrUpdatedRows } = await db
         .insertInto('join_request')

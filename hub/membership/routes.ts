@@ -4,17 +4,21 @@ import type { RouteAccess } from '../../runtime/http/access/guard.ts'
 import type { MembershipKeeper } from '../../runtime/membership/keeper.ts'
 import { DATASETS } from '../../schemas/datasets/datasets.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
+import { newestKey } from '../../schemas/membership/keys.ts'
 import { NATIONAL_CODE } from '../../schemas/membership/territory.ts'
 import { MEMBER_KINDS } from '../../schemas/membership.ts'
 import type { AnchorKeys } from './anchor-keys.ts'
+import type { BrokerAccess } from './broker-access.ts'
+import type { Changes } from './changes.ts'
 import type { Office } from './office.ts'
+import type { PolicyOffice } from './policy.ts'
 import type { Standings } from './standings.ts'
 
 type Code = { readonly Params: { readonly code: string } }
 
 const LIFETIME_MS = 7 * 86_400_000
 const LOG_BYTES = 4 * 1024 * 1024
-const DEFAULT_WRITES = ['entity', 'credit', 'expert', 'trade', 'trust']
+const DEFAULT_WRITES = ['entity', 'credit', 'expert', 'trade', 'trust', 'supervision']
 const CODE = { type: 'string', pattern: '^[0-9]{6}$' } as const
 const TEXT = { type: 'string', minLength: 1, maxLength: 200 } as const
 const params = { type: 'object', properties: { code: CODE } } as const
@@ -54,9 +58,13 @@ export function addMembershipRoutes(
     readonly standings: Standings
     readonly anchorKeys: AnchorKeys
     readonly keeper: MembershipKeeper
+    /** null where this hub has no authority over the broker */
+    readonly access: BrokerAccess | null
+    readonly policy: PolicyOffice
+    readonly changes: Changes
   },
 ): void {
-  const { office, standings, anchorKeys, keeper } = parts
+  const { office, standings, anchorKeys, keeper, policy, changes } = parts
   const tags = ['membership']
 
   server.post<{ Body: { ticket: string; request: string } }>(
@@ -102,7 +110,7 @@ export function addMembershipRoutes(
       },
     },
     async request => {
-      const { fed, anchor, position, tokens } = keeper.state()
+      const { fed, hub, position, tokens } = keeper.state()
       const entries: string[] = []
       let bytes = 0
       for (const token of tokens.slice(request.query.from - 1)) {
@@ -110,7 +118,7 @@ export function addMembershipRoutes(
         if (bytes > LOG_BYTES && entries.length > 0) break
         entries.push(token)
       }
-      return { fed, anchor, position, entries }
+      return { fed, anchor: newestKey(hub).kid, position, entries }
     },
   )
   server.post<{ Body: Invitation }>(
@@ -225,6 +233,85 @@ export function addMembershipRoutes(
     { mark: TEXT, until: { type: 'string', format: 'date-time' }, digest: TEXT },
     async (code, { mark, until, digest }) => (await standings.mark(code, { mark, until: new Date(until), digest })).claims.seq,
   )
+  const brokerAccess = (): BrokerAccess => {
+    if (parts.access !== null) return parts.access
+    throw new ExchangeError('BROKER_UNAVAILABLE', 'expected an authority over the broker here')
+  }
+  server.get<Code & { Querystring: { key: string } }>(
+    '/v1/membership/members/:code/broker',
+    {
+      config: { access: { operation: 'federation.read' } },
+      schema: {
+        summary: 'The token for the newest key that a member named for the broker; only who holds its seed can use it',
+        tags,
+        params,
+        querystring: { type: 'object', required: ['key'], properties: { key: { type: 'string', pattern: '^U[A-Z2-7]{55}$' } } },
+      },
+    },
+    async request => ({ jwt: await brokerAccess().tokenFor(request.params.code, request.query.key) }),
+  )
+  server.post<{ Body: { change: string } }>(
+    '/v1/membership/changes',
+    {
+      config: { access: { operation: 'membership.change' } },
+      schema: {
+        summary: 'A change that a member signed itself, from one that the broker does not let in',
+        tags,
+        body: {
+          type: 'object',
+          additionalProperties: false,
+          required: ['change'],
+          properties: { change: { type: 'string', maxLength: 65_536 } },
+        },
+      },
+    },
+    async request => ({ position: await changes.take(request.body.change) }),
+  )
+  server.post<{ Params: { program: string } }>(
+    '/v1/membership/broker/:program/rotate',
+    {
+      config: {
+        access: {
+          operation: 'broker.rotate',
+          asked: request => ({ name: `broker/${(request.params as { program?: string }).program ?? ''}` }),
+        },
+      },
+      schema: {
+        summary: 'Whatever the hub or a member had at the broker is void at once; its program makes a new key by itself',
+        tags,
+        params: { type: 'object', properties: { program: { type: 'string', pattern: '^(hub|[0-9]{6})$' } } },
+      },
+    },
+    async request => {
+      await brokerAccess().rotate(request.params.program)
+      return { program: request.params.program }
+    },
+  )
+  server.get(
+    '/v1/membership/policy',
+    { config: { access: { operation: 'membership.read' } }, schema: { summary: 'What the federation accepts', tags } },
+    () => policy.shown(),
+  )
+  server.post<{ Body: { algorithms?: string[]; approvals?: 1 | 2 } }>(
+    '/v1/membership/policy',
+    {
+      config: { access: { operation: 'policy.change' } },
+      schema: {
+        summary: 'Changes what the federation accepts; refused if it would lock somebody out',
+        tags,
+        body: {
+          type: 'object',
+          additionalProperties: false,
+          minProperties: 1,
+          properties: {
+            algorithms: { type: 'array', minItems: 1, maxItems: 8, uniqueItems: true, items: { type: 'string', maxLength: 16 } },
+            approvals: { type: 'integer', enum: [1, 2] },
+          },
+        },
+      },
+    },
+    request => policy.set(request.body),
+  )
   server.post<{ Body: { stage: 'announce' | 'activate' | 'retire' } }>(
     '/v1/membership/anchor',
     {
@@ -241,5 +328,34 @@ export function addMembershipRoutes(
       },
     },
     request => anchorKeys.roll(request.body.stage),
+  )
+  server.post<{ Body: { ends?: number } }>(
+    '/v1/membership/anchor/replacement',
+    {
+      config: { access: { operation: 'key.change' } },
+      schema: {
+        summary: 'After a theft: makes a new anchor key; the answer is for the recovery key of the hub to sign',
+        tags,
+        body: { type: 'object', additionalProperties: false, properties: { ends: { type: 'integer', minimum: 1 } } },
+      },
+    },
+    request => anchorKeys.prepareReplacement(request.body.ends ?? null),
+  )
+  server.post<{ Body: { token: string } }>(
+    '/v1/membership/anchor/replacement/signed',
+    {
+      config: { access: { operation: 'key.change' } },
+      schema: {
+        summary: 'Replaces the stolen anchor keys, under the recovery key of the hub',
+        tags,
+        body: {
+          type: 'object',
+          additionalProperties: false,
+          required: ['token'],
+          properties: { token: { type: 'string', maxLength: 262_144 } },
+        },
+      },
+    },
+    request => anchorKeys.replace(request.body.token),
   )
 }

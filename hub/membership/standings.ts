@@ -11,6 +11,7 @@ import type { MembershipEntry } from '../../schemas/membership/entries.ts'
 import { wireClosing } from '../../schemas/membership/keys.ts'
 import type { Membership } from '../../schemas/membership.ts'
 import type { MembershipLog } from './log.ts'
+import type { ReceiptHold } from './receipt-hold.ts'
 
 export type Standings = {
   suspend(code: string, why: string): Promise<MembershipEntry>
@@ -21,14 +22,12 @@ export type Standings = {
 export function createStandings(options: {
   readonly db: Kysely<LedgerTables>
   readonly log: MembershipLog
-  /** members whose logs are being closed: no receipt is signed for them meanwhile */
-  readonly closing: Set<string>
+  readonly hold: ReceiptHold
 }): Standings {
-  const { db, log, closing } = options
+  const { db, log, hold } = options
   return {
-    async suspend(code, why) {
-      closing.add(code)
-      try {
+    suspend: (code, why) =>
+      hold.during(code, async () => {
         const closings = await db.transaction().execute(async trx => {
           // Whatever is being appended is waited for; what comes after it gets no receipt.
           await sql`LOCK TABLE log IN EXCLUSIVE MODE`.execute(trx)
@@ -36,11 +35,8 @@ export function createStandings(options: {
             id.origin === code && head !== null ? [wireClosing(id, head)] : [],
           )
         })
-        return await log.append({ act: 'suspend', code, closings, why })
-      } finally {
-        closing.delete(code)
-      }
-    },
+        return log.append({ act: 'suspend', code, closings, why })
+      }),
     resume: code => log.append({ act: 'resume', code }),
     mark: (code, { mark, until, digest }) => {
       if (Number.isNaN(until.getTime())) throw new ExchangeError('REQUEST_INVALID', 'until: expected a time')

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Readable, Transform } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { FastifyInstance } from 'fastify'
 import type { Kysely } from 'kysely'
@@ -11,11 +11,11 @@ import { adapterNamed } from '../../adapters/adapters.ts'
 import type { Duties } from '../../runtime/audit/duties.ts'
 import type { Pseudonyms } from '../../runtime/audit/pseudonyms.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
-import { ExchangeError } from '../../schemas/errors.ts'
 import type { NodeEvents } from '../events.ts'
 import type { Sealer } from '../ledger/sealer.ts'
 import { admissionOf } from './admission.ts'
 import { ingest } from './ingest.ts'
+import { limitBytes } from './limit-bytes.ts'
 import { mappingOf, storeMapping } from './mappings.ts'
 import type { IntakeTables } from './tables.ts'
 
@@ -103,14 +103,4 @@ export function addIntakeRoutes(
       }
     },
   )
-}
-
-const limitBytes = (limit: number): Transform => {
-  let seen = 0
-  return new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      seen += chunk.length
-      done(seen > limit ? new ExchangeError('REQUEST_TOO_LARGE', `expected at most ${limit} bytes`) : null, chunk)
-    },
-  })
 }

@@ -2,6 +2,7 @@
 import type { Kysely } from 'kysely'
 import { HEAD_INTERVAL_MS } from '../../runtime/ledger/heads.ts'
 import { readLogs } from '../../runtime/ledger/ledger.ts'
+import { createLogTrees } from '../../runtime/ledger/log-trees.ts'
 import { countErased } from '../../runtime/ledger/redactions.ts'
 import { newestMarks } from '../../runtime/ledger/snapshots.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
@@ -26,6 +27,7 @@ export function startAnnouncer(options: {
   readonly failed: (error: unknown) => void
 }): Announcer {
   const { broker, db, origin } = options
+  const trees = createLogTrees(db)
   let timer: NodeJS.Timeout
   let due = 0
   let working: Promise<void> = Promise.resolve()
@@ -38,9 +40,12 @@ export function startAnnouncer(options: {
     const states = await readLogs(db)
     const erased = await countErased(db)
     const marks = await newestMarks(db)
-    const all: OwnLogAt[] = states.flatMap(({ id, log, head }) =>
-      head === null ? [] : [{ log, head, erased: erased.get(id) ?? 0, snapshot: marks.get(id) ?? null }],
-    )
+    const all: OwnLogAt[] = []
+    for (const { id, log, head } of states) {
+      if (head === null) continue
+      const tree = log.origin === origin ? await trees.root({ id, log }, head) : null
+      all.push({ log, head, erased: erased.get(id) ?? 0, snapshot: marks.get(id) ?? null, tree })
+    }
     const held = all.filter(({ log }) => log.origin !== origin)
     const membership = options.membership()
     const context = { fed: membership.fed, mem: membership.position, signer: options.signer(), now: options.clock() }

@@ -72,11 +72,12 @@ export async function decide(
   items: readonly Item[],
   earlier: readonly ExchangeRecord[] = [],
   /** no new version is this one or below */
-  floor = 0,
+  floor: number | Promise<number> = 0,
 ): Promise<Decision[]> {
   const dataset = log.dataset as OpenDatasetName
   const faults = items.map(item => faultOf(dataset, item.candidate))
   const standing = await readStanding(db, dataset, logId, keysOf(items, faults))
+  const least = await floor
   const latest = new Map<string, ExchangeRecord>(earlier.map(record => [record.key, record]))
   const decisions: Decision[] = []
   for (const [index, item] of items.entries()) {
@@ -94,7 +95,7 @@ export async function decide(
       decisions.push({ kind: 'parked', parent: item.parent })
       continue
     }
-    const decision = decideOne(item, latest.get(item.candidate.key), standing.get(item.candidate.key), floor)
+    const decision = decideOne(item, latest.get(item.candidate.key), standing.get(item.candidate.key), least)
     if (decision.kind === 'record') latest.set(decision.record.key, decision.record)
     decisions.push(decision)
   }

@@ -33,6 +33,8 @@ const WINDOW = 16
 
 /** receipts kept of each log that speak of nothing this node sealed */
 const DOUBTFUL_RECEIPTS = 16
+/** how long receipts are gathered before they are noted together */
+const GATHER_MS = 250
 /** bytes of just sealed entries kept at hand, so that an idle outbox need not read back what was committed a moment ago */
 const FRESH_BYTES = 8 * 1024 * 1024
 
@@ -55,6 +57,8 @@ export function startPublisher(options: {
   const stopping = new AbortController()
   const sent = new Map<string, Sent>()
   const doubtful = new Map<string, Receipt[]>()
+  /** the last one noted of each log, opened */
+  const noted = new Map<string, Receipt>()
   /** the own logs as last read or moved; read again now and then, and after every failure */
   const known = new Map<string, LogState>()
   const fresh = new Map<string, { entries: StoredEntry[]; bytes: number }>()
@@ -67,37 +71,70 @@ export function startPublisher(options: {
     },
   })
 
-  /** One after the other: two that come together are held against each other only then. */
-  let taking: Promise<void> = Promise.resolve()
-  function take(token: string): Promise<void> {
-    const work = taking.then(() => takeOne(token))
-    taking = work.catch(() => {})
-    return work
+  const arrived: Receipt[] = []
+  let noting: Promise<void> | null = null
+  let hurry: () => void = () => {}
+  /**
+   * Noted together with those that come within a moment: each would wait for the log's lock while entries are being sealed. The one that
+   * empties the outbox is not kept waiting.
+   */
+  async function take(token: string): Promise<void> {
+    const receipt = await openReceipt(token, options.membership())
+    arrived.push(receipt)
+    const head = known.get(formatLogId(receipt.log))?.head ?? null
+    if (head === null || comparePositions(receipt.head, head) >= 0) hurry()
+    noting ??= noteArrived().finally(() => {
+      noting = null
+    })
+    await noting
   }
 
-  async function takeOne(token: string): Promise<void> {
-    const membership = options.membership()
-    const receipt = await openReceipt(token, membership)
-    const state = await readLog(db, receipt.log)
-    if (receipt.log.origin !== origin || state === null) return events.receiptRefused('not one of the own logs')
-    const sealed = (await entriesAt(db, [{ logId: state.id, at: receipt.head }])).values().next().value ?? null
-    const noted = state.receiptToken === null ? [] : [await openReceipt(state.receiptToken, membership)]
-    const own = { head: state.head, noted: state.receipt, digestAt: () => sealed?.digest ?? null }
-    const id = formatLogId(receipt.log)
-    const verdict = judgeReceipt(receipt, own, [...noted, ...(doubtful.get(id) ?? [])])
-    const { convicts } = verdict
-    if (convicts !== null && (await convict(db, convicts))) events.hubConvicted(convicts.reason)
-    if (verdict.kind === 'take' && (await noteReceipt(db, receipt.log, receipt.head, token))) {
-      const now = known.get(id)
-      if (now !== undefined) known.set(id, { ...now, receipt: receipt.head })
-      events.receipted(receipt.log, receipt.head)
-    } else if (verdict.kind === 'ahead' || verdict.kind === 'foreign') {
-      // No proof by itself: the other side of it would be this node's word. Beside a later receipt it may be one.
-      doubtful.set(id, [...(doubtful.get(id) ?? []), receipt].slice(-DOUBTFUL_RECEIPTS))
-      events.receiptRefused(
-        `it names ${formatPosition(receipt.head)} ${verdict.kind === 'ahead' ? 'beyond the own log' : 'with another digest'}`,
-      )
+  async function noteArrived(): Promise<void> {
+    while (arrived.length > 0) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      hurry = resolve
+      for (const group of Map.groupBy(arrived.splice(0), ({ log }) => formatLogId(log)).values()) await note(group)
+      if (!stopping.signal.aborted) await Promise.race([promise, delay(GATHER_MS, undefined, { ref: false })])
     }
+  }
+
+  /** In the order in which they came: two that cannot both be true are held against each other. */
+  async function note(group: readonly Receipt[]): Promise<void> {
+    const [first] = group
+    const state = first === undefined ? null : await readLog(db, first.log)
+    if (state === null || state.log.origin !== origin) return events.receiptRefused('not one of the own logs')
+    const id = formatLogId(state.log)
+    const sealed = await entriesAt(
+      db,
+      group.map(({ head }) => ({ logId: state.id, at: head })),
+    )
+    const digestAt = (at: Position) => sealed.get(`${state.id}@${formatPosition(at)}`)?.digest ?? null
+    let newest = await notedReceipt(id, state.receiptToken)
+    for (const receipt of group) {
+      const own = { head: state.head, noted: newest?.head ?? null, digestAt }
+      const { kind, convicts } = judgeReceipt(receipt, own, [...(newest === null ? [] : [newest]), ...(doubtful.get(id) ?? [])])
+      if (convicts !== null && (await convict(db, convicts))) events.hubConvicted(convicts.reason)
+      if (kind === 'take') newest = receipt
+      else if (kind === 'ahead' || kind === 'foreign') {
+        // No proof by itself: the other side of it would be this node's word. Beside a later receipt it may be one.
+        doubtful.set(id, [...(doubtful.get(id) ?? []), receipt].slice(-DOUBTFUL_RECEIPTS))
+        events.receiptRefused(
+          `it names ${formatPosition(receipt.head)} ${kind === 'ahead' ? 'beyond the own log' : 'with another digest'}`,
+        )
+      }
+    }
+    if (newest === null || newest.token === state.receiptToken) return
+    if (!(await noteReceipt(db, state.log, newest.head, newest.token))) return
+    noted.set(id, newest)
+    const now = known.get(id)
+    if (now !== undefined) known.set(id, { ...now, receipt: newest.head })
+    events.receipted(state.log, newest.head)
+  }
+
+  async function notedReceipt(id: string, token: string | null): Promise<Receipt | null> {
+    if (token === null) return null
+    const last = noted.get(id)
+    return last?.token === token ? last : await openReceipt(token, options.membership())
   }
 
   async function publishFrom(state: LogState): Promise<boolean> {
@@ -172,7 +209,7 @@ export function startPublisher(options: {
 
   async function askReceipts(): Promise<void> {
     const answer = await broker.connection.request(questionSubject('hub', 'receipts', origin), undefined, { timeout: 2000 })
-    for (const token of answer.json<string[]>()) await take(token)
+    await Promise.all(answer.json<string[]>().map(take))
   }
 
   async function run(): Promise<void> {
@@ -206,7 +243,8 @@ export function startPublisher(options: {
     async [Symbol.asyncDispose]() {
       stopping.abort()
       receipts.unsubscribe()
-      await running
+      hurry()
+      await Promise.allSettled([running, noting])
     },
   }
 }

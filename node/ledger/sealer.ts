@@ -11,7 +11,7 @@ import { appendEntries, lockLogs, type NewEntry, type StoredEntry } from '../../
 import { readLosses } from '../../runtime/ledger/losses.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import { isDataError, translateDatabaseError } from '../../runtime/postgres/database.ts'
-import { type Tail, transact } from '../../runtime/postgres/pipeline.ts'
+import { type Tail, transact, wireOf } from '../../runtime/postgres/pipeline.ts'
 import { isRestricted } from '../../schemas/content-key.ts'
 import type { OpenDatasetName } from '../../schemas/datasets/datasets.ts'
 import { encodeBody } from '../../schemas/encoding.ts'
@@ -69,6 +69,8 @@ export function createSealer(options: {
 }): Sealer {
   const { db, origin } = options
   const queues = new Map<string, { readonly log: LogId; readonly jobs: Job[]; running: Promise<void> | null }>()
+  /** numbers of the own logs: what is asked of one can go out with the question for its lock */
+  const ids = new Map<string, number>()
   const floors = new Map<number, { readonly epoch: number; readonly floor: number }>()
   let stopping = false
   let begun = false
@@ -152,15 +154,20 @@ export function createSealer(options: {
   ): Promise<{ id: number; results: ItemResult[]; records: number; entries: readonly StoredEntry[] }> {
     const ledger = trx.$pickTables<keyof LedgerTables>()
     const door = trx.$pickTables<keyof IntakeTables>()
-    const state = (await lockLogs(ledger, [log])).get(formatLogId(log))
+    const name = formatLogId(log)
+    const locking = lockLogs(ledger, [log], await wireOf(trx))
+    const floor = locking.then(states => floorOf(ledger, states.get(name)?.id ?? 0, states.get(name)?.head ?? null))
+    const waiting = anyoneParked(door, log)
+    const id = ids.get(name) ?? (await locking).get(name)?.id ?? 0
+    const deciding = decide(door, id, log, items, [], floor)
+    for (const under of [floor, waiting, deciding]) under.catch(() => {})
+    const state = (await locking).get(name)
     if (state === undefined) throw new ExchangeError('INTERNAL', `${formatLogId(log)}: the log was not locked`)
     // Everyone has frozen it: what is sealed into it now, nobody takes.
     if (state.frozen) throw new ExchangeError('LOG_FROZEN', `${formatLogId(log)}: see the proof at /v1/forks`)
     options.mark.demand(log, state.head)
-    const floor = await floorOf(ledger, state.id, state.head)
-    const waiting = anyoneParked(door, log)
-    waiting.catch(() => {})
-    const decisions = await decide(door, state.id, log, items, [], floor)
+    ids.set(name, state.id)
+    const decisions = state.id === id ? await deciding : await decide(door, state.id, log, items, [], floor)
     const records: ExchangeRecord[] = []
     const take = (made: readonly Decision[]): void => {
       for (const decision of made) if (decision.kind === 'record') records.push(decision.record)

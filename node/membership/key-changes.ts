@@ -6,6 +6,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Kysely, sql } from 'kysely'
+import type { EncKeys } from '../../runtime/keys/enc-keys.ts'
 import { readLogs } from '../../runtime/ledger/ledger.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import type { MembershipKeeper } from '../../runtime/membership/keeper.ts'
@@ -15,11 +16,9 @@ import { decodeBody } from '../../schemas/encoding.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import type { KeysClaims } from '../../schemas/generated/keys.ts'
 import { comparePositions, formatLogId } from '../../schemas/log.ts'
-import { openKeys, sealKeys } from '../../schemas/membership/consents.ts'
+import { openKeys } from '../../schemas/membership/consents.ts'
 import {
   activeKeys,
-  type KeyChange,
-  type KeyRing,
   keyState,
   provePossession,
   type RegisteredKey,
@@ -27,6 +26,7 @@ import {
   wireClosing,
 } from '../../schemas/membership/keys.ts'
 import type { HubQuestions } from './hub-questions.ts'
+import type { ChangeSigner } from './own-change.ts'
 import type { OwnStatements } from './own-statements.ts'
 import type { SealingGate } from './sealing-gate.ts'
 
@@ -60,6 +60,8 @@ export type KeyChanges = {
   prepareReplacement(): Promise<{ readonly claims: KeysClaims; readonly kid: string; readonly unreceipted: number }>
   /** @throws what the hub answers */
   replace(token: string, since: Date | null): Promise<{ readonly position: number; readonly affected: readonly Affected[] }>
+  /** A new key that content keys are wrapped for, in force at once; the earlier ones stay for what was said before. */
+  renewEncryption(): Promise<{ readonly position: number; readonly kid: string }>
   leave(): Promise<{ readonly position: number }>
 }
 
@@ -73,19 +75,16 @@ export function createKeyChanges(options: {
   readonly own: string
   readonly keeper: MembershipKeeper
   readonly keyring: Keyring
+  readonly encKeys: EncKeys
+  readonly signer: ChangeSigner
   readonly road: MembershipRoad
   readonly gate: SealingGate
   readonly hub: HubQuestions
   readonly statements: OwnStatements
   readonly clock: () => Date
 }): KeyChanges {
-  const { db, own, keeper, keyring, road, gate, hub, statements, clock } = options
-
-  function ring(): KeyRing {
-    const member = keeper.state().members.get(own)
-    if (member === undefined) throw new ExchangeError('MEMBER_UNKNOWN', `${own}: expected to be a member`)
-    return member.ring
-  }
+  const { db, own, keeper, keyring, encKeys, road, gate, hub, statements, clock } = options
+  const { ring, sign } = options.signer
   const invalid = (reason: string): ExchangeError => new ExchangeError('KEY_CHANGE_INVALID', `${own}: ${reason}`)
 
   /** A key of this node that stands in no entry yet: of a change that was broken off, or new. */
@@ -110,17 +109,6 @@ export function createKeyChanges(options: {
     }
   }
 
-  async function sealChange(
-    change: Omit<KeyChange, 'n' | 'proofs'> & { readonly leave?: readonly WireClosing[] },
-    others: readonly HeldKey[],
-  ): Promise<string> {
-    const signer = keyring.active(keeper.membership().members.get(own)?.keys ?? [])
-    return sealKeys(
-      { ...change, fed: keeper.state().fed, code: own, n: ring().counter + 1 },
-      { signer, others: others.map(one => one.signer), now: clock() },
-    )
-  }
-
   /** Where the own logs end, read while nobody can append. */
   const closingsNow = (): Promise<WireClosing[]> =>
     db.transaction().execute(async trx => {
@@ -138,19 +126,19 @@ export function createKeyChanges(options: {
   const stages: { readonly [stage in RollStage]: () => Promise<{ kid: string; position: number }> } = {
     async announce() {
       const key = await freshKey()
-      return { kid: key.jwk.kid, position: await enter(await sealChange({ announce: [key.jwk] }, [key])) }
+      return { kid: key.jwk.kid, position: await enter(await sign({ announce: [key.jwk] }, [key])) }
     },
     async activate() {
       const key = announced()
       if (key === undefined) throw invalid('expected an announced key whose file is here')
-      return { kid: key.kid, position: await enter(await sealChange({ activate: [key.kid] }, [])) }
+      return { kid: key.kid, position: await enter(await sign({ activate: [key.kid] })) }
     },
     async retire() {
       const old = older()
       const [first] = old
       if (first === undefined) throw invalid('expected an older active key beside the newest')
       const closings = await closingsNow()
-      const position = await enter(await sealChange({ retire: old.map(({ kid }) => ({ kid, closings })) }, []))
+      const position = await enter(await sign({ retire: old.map(({ kid }) => ({ kid, closings })) }))
       return { kid: first.kid, position }
     },
   }
@@ -248,11 +236,17 @@ export function createKeyChanges(options: {
         gate.open()
       }
     },
+    async renewEncryption() {
+      const registered = new Set(ring().enc.map(({ jwk }) => jwk.kid))
+      const waiting = [...encKeys.keys.keys()].find(kid => !registered.has(kid))
+      const enc = (waiting === undefined ? null : encKeys.named(waiting)) ?? (await encKeys.create())
+      return { kid: enc.kid, position: await enter(await sign({ enc })) }
+    },
     async leave() {
       await gate.close(PAUSE_MS)
       try {
         await waitReceipts()
-        return { position: await enter(await sealChange({ leave: await closingsNow() }, [])) }
+        return { position: await enter(await sign({ leave: await closingsNow() })) }
       } finally {
         gate.open()
       }

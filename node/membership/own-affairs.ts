@@ -8,9 +8,12 @@ import type { Broker } from '../../runtime/nats.ts'
 import type { NodeEvents } from '../events.ts'
 import { watchOwnEntry } from './alarm.ts'
 import { createAlliances } from './alliances.ts'
+import { watchAnchor } from './anchor-watch.ts'
+import type { OwnBrokerCredentials } from './broker-credentials.ts'
 import { createHubQuestions } from './hub-questions.ts'
 import { keepHubStatement } from './hub-statement.ts'
 import { createKeyChanges } from './key-changes.ts'
+import type { ChangeSigner } from './own-change.ts'
 import type { OwnMembership } from './own-membership.ts'
 import { addOwnMembershipRoutes } from './routes.ts'
 import type { SealingGate } from './sealing-gate.ts'
@@ -25,14 +28,16 @@ export async function openOwnAffairs(options: {
   readonly db: Kysely<LedgerTables & OwnMembershipTables>
   readonly own: string
   readonly broker: Broker
-  readonly membership: Pick<OwnMembership, 'keyring' | 'signer'> & NonNullable<OwnMembership['log']>
+  readonly membership: Pick<OwnMembership, 'keyring' | 'encKeys' | 'signer'> & NonNullable<OwnMembership['log']>
+  readonly changes: ChangeSigner
+  readonly brokerCredentials: OwnBrokerCredentials | null
   readonly road: MembershipRoad
   readonly gate: SealingGate
   readonly events: NodeEvents
   readonly clock: () => Date
 }): Promise<OwnAffairs> {
   const { db, own, broker, road, gate, events, clock } = options
-  const { keeper, statements, keyring, hubUrl, signer } = options.membership
+  const { keeper, statements, keyring, encKeys, hubUrl, signer, anchor } = options.membership
   const hub = createHubQuestions(broker, own)
   const watch = await watchOwnEntry({
     db: db.$pickTables<keyof OwnMembershipTables>(),
@@ -45,7 +50,35 @@ export async function openOwnAffairs(options: {
   })
   const statement = keepHubStatement({ hubUrl, own, keeper, signer, clock, expiring: events.statementExpiring })
   const ledger = db.$pickTables<keyof LedgerTables>()
-  const keys = createKeyChanges({ db: ledger, own, keeper, keyring, road, gate, hub, statements, clock })
+  const keys = createKeyChanges({
+    db: ledger,
+    own,
+    keeper,
+    keyring,
+    encKeys,
+    signer: options.changes,
+    road,
+    gate,
+    hub,
+    statements,
+    clock,
+  })
+  const failed = (error: unknown): void => events.failed(own, error)
+  const anchors = watchAnchor({
+    db: db.$pickTables<keyof OwnMembershipTables>(),
+    own,
+    keeper,
+    anchor,
+    statements,
+    again: hub.change,
+    replaced: events.anchorReplaced,
+    failed,
+  })
+  // A key for content that somebody laid into the folder is used once the log names it.
+  const encListening = keeper.onChange(({ after }) => {
+    const newest = after.members.get(own)?.ring.enc.at(-1)?.jwk.kid
+    if (newest !== undefined && !encKeys.keys.has(newest)) void encKeys.reload().catch(failed)
+  })
   const alliances = createAlliances({ own, keeper, keyring, road, hub, statements, clock })
   return {
     checks: [
@@ -64,13 +97,24 @@ export async function openOwnAffairs(options: {
           return reason === null ? { ok: true } : { ok: true, reason, todo: 'keep the proof and call the other members' }
         },
       },
+      {
+        name: 'anchor',
+        zh: '枢纽密钥指纹已另行核对',
+        run: async () => {
+          const reason = await anchors.trouble()
+          const todo = 'ask the people of the hub for its fingerprint by another way, then hutong node anchor --fingerprint'
+          return reason === null ? { ok: true } : { ok: true, reason, todo }
+        },
+      },
       statement.check,
     ],
     addRoutes(server) {
-      addOwnMembershipRoutes(server, { own, keeper, keys, alliances, watch })
+      addOwnMembershipRoutes(server, { own, keeper, keys, alliances, watch, anchors, brokerCredentials: options.brokerCredentials })
       statement.addRoutes(server)
     },
     async [Symbol.asyncDispose]() {
+      encListening[Symbol.dispose]()
+      await anchors[Symbol.asyncDispose]()
       await statement[Symbol.asyncDispose]()
       await watch[Symbol.asyncDispose]()
     },

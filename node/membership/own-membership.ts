@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Kysely } from 'kysely'
-import { openUnwrappingKeys, type UnwrappingKeys } from '../../runtime/keys/enc-keys.ts'
+import { type EncKeys, openEncKeys } from '../../runtime/keys/enc-keys.ts'
 import { readPassphrase } from '../../runtime/keys/key-file.ts'
 import type { LedgerTables } from '../../runtime/ledger/tables.ts'
 import {
@@ -28,13 +28,18 @@ export type OwnMembership = {
   readonly source: MembershipSource
   readonly keyring: Keyring
   /** what opens the content keys of restricted audiences */
-  readonly unwrappingKeys: UnwrappingKeys
+  readonly encKeys: EncKeys
   /** the key that signs now: asked in the same breath as the membership position */
   signer(): Signer
   readonly brokerCredentialsFile: string | undefined
   readonly brokerCaFile: string | undefined
   /** null for a configured file */
-  readonly log: { readonly keeper: MembershipKeeper; readonly statements: OwnStatements; readonly hubUrl: string } | null
+  readonly log: {
+    readonly keeper: MembershipKeeper
+    readonly statements: OwnStatements
+    readonly hubUrl: string
+    readonly anchor: string
+  } | null
 }
 
 type Tables = LedgerTables & MembershipTables & OwnMembershipTables
@@ -51,30 +56,22 @@ export async function openOwnMembership(config: NodeConfig, db: Kysely<Tables>, 
     if (folder.code !== own)
       throw new ExchangeError('CONFIG_INVALID', `${membershipDir}: it is ${folder.code}'s, expected ${own}'s`)
     const places = placesIn(membershipDir)
-    const keyring = await openKeyring({ folder: places.keys, file: config.keyFile, passphrase })
+    const { keyFile, signingAgentSocket: agentSocket } = config
+    const keyring = await openKeyring({ folder: places.keys, file: keyFile, agentSocket, passphrase })
     const statements = openOwnStatements(db.$pickTables<keyof OwnMembershipTables>())
     await statements.note('join', folder.join)
-    const { signingAgentSocket } = config
     const { fed, anchor, entries, hub: hubUrl } = folder
     const log = db.$pickTables<keyof LedgerTables | keyof MembershipTables>()
     const keeper = await openMembershipKeeper({ db: log, fed, anchor, first: entries, events })
-    if (signingAgentSocket !== undefined)
-      await keyring.adopt(
-        signingAgentSocket,
-        keeper
-          .state()
-          .members.get(own)
-          ?.ring.keys.map(({ kid }) => kid) ?? [],
-      )
     return {
       fed,
       source: keeper,
       keyring,
-      unwrappingKeys: await openUnwrappingKeys(places.enc),
+      encKeys: await openEncKeys(places.enc),
       signer: () => keyring.active(memberOf(keeper.membership(), own).keys),
       brokerCredentialsFile: brokerCredentialsFile ?? places.broker,
       brokerCaFile: brokerCaFile ?? (await optional(places.brokerCa)),
-      log: { keeper, statements, hubUrl },
+      log: { keeper, statements, hubUrl, anchor },
     }
   }
   const path = membershipFile ?? ''
@@ -89,7 +86,7 @@ export async function openOwnMembership(config: NodeConfig, db: Kysely<Tables>, 
     fed: membership.fed,
     source: fixedMembership(membership),
     keyring,
-    unwrappingKeys: await openUnwrappingKeys(join(config.dataDir, 'enc')),
+    encKeys: await openEncKeys(join(config.dataDir, 'enc')),
     signer: () => signer,
     brokerCredentialsFile,
     brokerCaFile,

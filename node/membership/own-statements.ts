@@ -7,6 +7,8 @@ import type { OwnMembershipTables } from './tables.ts'
 export type OwnStatements = {
   note(kind: 'join' | 'keys' | 'alliance', token: string): Promise<void>
   digests(): Promise<ReadonlySet<Digest>>
+  /** every change of its keys that this member signed */
+  changes(): Promise<string[]>
 }
 
 export const openOwnStatements = (db: Kysely<OwnMembershipTables>): OwnStatements => ({
@@ -17,5 +19,9 @@ export const openOwnStatements = (db: Kysely<OwnMembershipTables>): OwnStatement
       .onConflict(conflict => conflict.doNothing())
       .execute()
   },
+  changes: async () =>
+    (await db.selectFrom('own_statement').select('token').where('kind', '=', 'keys').orderBy('signed_at').execute()).map(
+      row => row.token,
+    ),
   digests: async () => new Set((await db.selectFrom('own_statement').select('digest').execute()).map(row => row.digest)),
 })

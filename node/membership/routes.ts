@@ -1,8 +1,11 @@
 /** The member's own affairs over HTTP: its keys, its alliances, what was tried in its name. */
 import type { FastifyInstance } from 'fastify'
 import type { MembershipKeeper } from '../../runtime/membership/keeper.ts'
+import { ExchangeError } from '../../schemas/errors.ts'
 import type { OwnEntryWatch } from './alarm.ts'
 import type { Alliances } from './alliances.ts'
+import type { AnchorWatch } from './anchor-watch.ts'
+import type { OwnBrokerCredentials } from './broker-credentials.ts'
 import type { KeyChanges, RollStage } from './key-changes.ts'
 
 const ID = { type: 'string', pattern: '^[a-z0-9]{1,32}$' } as const
@@ -17,9 +20,12 @@ export function addOwnMembershipRoutes(
     readonly keys: KeyChanges
     readonly alliances: Alliances
     readonly watch: OwnEntryWatch
+    readonly anchors: AnchorWatch
+    /** null where the broker asks for none */
+    readonly brokerCredentials: OwnBrokerCredentials | null
   },
 ): void {
-  const { own, keeper, keys, alliances, watch } = parts
+  const { own, keeper, keys, alliances, watch, anchors, brokerCredentials } = parts
   const read = { access: { operation: 'member.read' } } as const
   const change = { access: { operation: 'key.change' } } as const
 
@@ -33,6 +39,7 @@ export function addOwnMembershipRoutes(
       standing: member?.standing ?? null,
       why: member?.why ?? null,
       alarms: (await watch.alarms()).length,
+      anchors: await anchors.anchors(),
       ...keys.table(),
     }
   })
@@ -78,6 +85,42 @@ export function addOwnMembershipRoutes(
       },
     },
     request => keys.replace(request.body.token, request.body.since === undefined ? null : new Date(request.body.since)),
+  )
+  server.post(
+    '/v1/membership/encryption',
+    {
+      config: change,
+      schema: { summary: 'A new key that content keys are wrapped for, in force at once', tags },
+    },
+    () => keys.renewEncryption(),
+  )
+  server.post(
+    '/v1/membership/broker',
+    { config: change, schema: { summary: 'A new key at the broker; the one before is revoked there', tags } },
+    async () => {
+      if (brokerCredentials === null) throw new ExchangeError('REQUEST_INVALID', 'expected a broker that asks for credentials')
+      return { key: await brokerCredentials.renew() }
+    },
+  )
+  server.post<{ Body: { fingerprint: string } }>(
+    '/v1/membership/anchor',
+    {
+      config: change,
+      schema: {
+        summary: 'Says that a key of the hub was compared with the fingerprint that its people told by another way',
+        tags,
+        body: {
+          type: 'object',
+          additionalProperties: false,
+          required: ['fingerprint'],
+          properties: { fingerprint: { type: 'string', pattern: '^[A-Za-z0-9_-]{43}$' } },
+        },
+      },
+    },
+    async request => {
+      await anchors.confirm(request.body.fingerprint)
+      return { anchors: await anchors.anchors() }
+    },
   )
   server.post(
     '/v1/membership/leave',

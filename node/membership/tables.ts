@@ -4,7 +4,14 @@ import { type Generated, type Kysely, sql } from 'kysely'
 type OwnStatementRow = { digest: string; kind: 'join' | 'keys' | 'alliance'; token: string; signed_at: Generated<Date> }
 type AlarmRow = { seq: number; act: string; by: string; proof: string; found_at: Generated<Date> }
 
-export type OwnMembershipTables = { own_statement: OwnStatementRow; membership_alarm: AlarmRow }
+/** keys of the hub whose fingerprint somebody compared with what was told by another way */
+type AnchorConfirmationRow = { fingerprint: string; confirmed_at: Generated<Date> }
+
+export type OwnMembershipTables = {
+  own_statement: OwnStatementRow
+  membership_alarm: AlarmRow
+  anchor_confirmation: AnchorConfirmationRow
+}
 
 export const ownMembershipMigration = {
   name: '0012-own-membership',
@@ -17,6 +24,10 @@ export const ownMembershipMigration = {
       CREATE TABLE membership_alarm (
         seq integer PRIMARY KEY, act text NOT NULL, "by" text NOT NULL, proof text NOT NULL,
         found_at timestamptz NOT NULL DEFAULT now()
+      )`.execute(db)
+    await sql`
+      CREATE TABLE anchor_confirmation (
+        fingerprint text PRIMARY KEY, confirmed_at timestamptz NOT NULL DEFAULT now()
       )`.execute(db)
   },
 }

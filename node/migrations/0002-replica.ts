@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely'
-import { REPLICAS, replicaTable } from '../replica/datasets.ts'
+import { isRegionTold, REPLICAS, replicaTable } from '../replica/datasets.ts'
 
 /**
  * Every row costs what it is indexed by, a hundred million times. So there is one index for identity, led by the log: a key is looked
@@ -11,16 +11,16 @@ import { REPLICAS, replicaTable } from '../replica/datasets.ts'
 export const replicaMigration = {
   name: '0002-replica',
   async up(db: Kysely<unknown>): Promise<void> {
-    for (const { dataset, body, columns } of REPLICAS) {
-      const table = sql.table(replicaTable(dataset))
-      const hot = columns.map(({ name, type, from }) => {
-        const path = sql.lit(`{${from}}`)
-        return sql`, ${sql.ref(name)} ${sql.raw(type)} GENERATED ALWAYS AS ((body #>> ${path})::${sql.raw(type)}) STORED`
-      })
+    for (const replica of REPLICAS) {
+      const table = sql.table(replicaTable(replica.dataset))
+      const computed = (name: string, type: string, from = name) =>
+        sql`, ${sql.ref(name)} ${sql.raw(type)} GENERATED ALWAYS AS ((body #>> ${sql.lit(`{${from}}`)})::${sql.raw(type)}) STORED`
+      const region = isRegionTold(replica) ? sql`, region text` : computed('region', 'text', replica.region)
+      const hot = [region, ...replica.columns.map(({ name, type }) => computed(name, type))]
       await sql`
         CREATE TABLE ${table} (
           log_id integer NOT NULL, key text COLLATE "C" NOT NULL, ver integer NOT NULL,
-          op text NOT NULL, why text, at timestamptz NOT NULL, platform text NOT NULL, body ${sql.raw(body)},
+          op text NOT NULL, why text, at timestamptz NOT NULL, platform text NOT NULL, body ${sql.raw(replica.body)},
           epoch integer NOT NULL, seq bigint NOT NULL, item integer NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()
           ${sql.join(hot, sql``)},
           PRIMARY KEY (log_id, key)

@@ -24,6 +24,8 @@ export type LogFreshness = { readonly state: LogState; readonly freshness: Fresh
 export type FreshnessKeeper = AsyncDisposable & {
   /** The freshness of each log of a dataset, its origin asked where the contract says so. */
   judge(dataset: string, states: readonly LogState[]): Promise<Map<number, LogFreshness>>
+  /** The last time at which this log is known to have been complete here. */
+  completeAt(state: LogState): Date
 }
 
 export function keepFreshness(options: {
@@ -96,6 +98,7 @@ export function keepFreshness(options: {
   const rounds = keepRounds(WATCH_MS, watch, options.failed)
   return {
     judge,
+    completeAt,
     async [Symbol.asyncDispose]() {
       stopping.abort()
       await rounds[Symbol.asyncDispose]()

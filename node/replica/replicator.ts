@@ -12,7 +12,7 @@ import type { OpenDatasetName } from '../../schemas/datasets/datasets.ts'
 import type { OpenedBody, RefusedRecord } from '../../schemas/opening.ts'
 import type { ExchangeRecord } from '../../schemas/record.ts'
 import { highestOfEachKey } from '../../schemas/replica-rule.ts'
-import { bodyType, REPLICAS, replicaTable } from './datasets.ts'
+import { isRegionTold, REPLICAS, type ReplicaRow, regionOf, replicaTable } from './datasets.ts'
 
 export type PlacedRecord = ExchangeRecord & { readonly index: number }
 /** neither a put nor a retract: nothing is shown of it, and whatever its log says later stands instead */
@@ -28,30 +28,45 @@ export const placedRecords = ({ records, erased }: OpenedBody): readonly PlacedR
 
 /**
  * `$4` is the list of records as bytes: as they came where every one of them is meant, in order from 0, so that what was verified is
- * what PostgreSQL reads and nothing is written anew; otherwise written here, each with its own index.
+ * what PostgreSQL reads and nothing is written anew; otherwise written here, each with its own index. `$5` are their regions, where they
+ * are told. `first`: nothing stands of these keys; not to look saves a sixth of a row.
  */
-const applyStatement = (dataset: OpenDatasetName, asTheyCame: boolean): Statement => {
-  const body = bodyType(dataset)
-  const columns =
-    'ver = excluded.ver, op = excluded.op, why = excluded.why, at = excluded.at, platform = excluded.platform, body = excluded.body'
+const applyStatement = (replica: ReplicaRow, asTheyCame: boolean, first: boolean): Statement => {
+  const told = isRegionTold(replica) ? ', region' : ''
+  const index = asTheyCame ? '' : ', index'
+  const record = `key text, ver int, op text, why text, at timestamptz, platform text, body ${replica.body}${asTheyCame ? '' : ', index int'}`
+  const said = `ver, op, why, at, platform, body${told}`
   return {
-    name: `apply_${dataset}${asTheyCame ? '' : '_some'}`,
+    name: `${first ? 'first' : 'apply'}_${replica.dataset}${asTheyCame ? '' : '_some'}`,
     text: `
-      INSERT INTO ${replicaTable(dataset)} AS held (log_id, key, ver, op, why, at, platform, body, epoch, seq, item)
-      SELECT $1, r.key, r.ver, r.op, r.why, r.at, r.platform, r.body, $2, $3, ${asTheyCame ? '(r.place - 1)::int' : 'r.index'}
-      FROM ROWS FROM (json_to_recordset($4::json)
-        AS (key text, ver int, op text, why text, at timestamptz, platform text, body ${body}${asTheyCame ? '' : ', index int'})) WITH ORDINALITY
-        AS r(key, ver, op, why, at, platform, body${asTheyCame ? '' : ', index'}, place)
-      ON CONFLICT (log_id, key) DO UPDATE SET ${columns},
-        epoch = excluded.epoch, seq = excluded.seq, item = excluded.item, applied_at = now()
-      WHERE excluded.ver > held.ver`,
+      INSERT INTO ${replicaTable(replica.dataset)} AS held (log_id, key, ${said}, epoch, seq, item)
+      SELECT $1::int, r.key, ${said.replaceAll(/\w+/g, 'r.$&')}, $2::int, $3::bigint, ${asTheyCame ? '(r.place - 1)::int' : 'r.index'}
+      FROM ROWS FROM (json_to_recordset($4::json) AS (${record})${told === '' ? '' : ', unnest($5::text[])'}) WITH ORDINALITY
+        AS r(key, ver, op, why, at, platform, body${index}${told}, place)
+      ${
+        first
+          ? ''
+          : `ON CONFLICT (log_id, key) DO UPDATE SET (${said}, epoch, seq, item, applied_at)
+        = ROW(${`${said}, epoch, seq, item`.replaceAll(/\w+/g, 'excluded.$&')}, now())
+      WHERE excluded.ver > held.ver`
+      }`,
   }
 }
-const APPLY: ReadonlyMap<string, { readonly whole: Statement; readonly some: Statement }> = new Map(
-  REPLICAS.map(({ dataset }) => [dataset, { whole: applyStatement(dataset, true), some: applyStatement(dataset, false) }]),
+const APPLY = new Map(
+  REPLICAS.map(replica => [
+    replica.dataset,
+    {
+      replica,
+      first: { whole: applyStatement(replica, true, true), some: applyStatement(replica, false, true) },
+      later: { whole: applyStatement(replica, true, false), some: applyStatement(replica, false, false) },
+    },
+  ]),
 )
 
-/** A record without an index stands at its place in the list. With a `tail`, sent and not waited for. */
+/**
+ * A record without an index stands at its place in the list. With a `tail`, sent and not waited for; then of first versions nothing is
+ * believed to stand, and where something does, the transaction fails with an error of the data.
+ */
 export async function applyRecords(
   trx: Transaction<LedgerTables>,
   dataset: OpenDatasetName,
@@ -60,14 +75,24 @@ export async function applyRecords(
   json: Uint8Array | null = null,
   tail?: Tail,
 ): Promise<void> {
-  const statements = APPLY.get(dataset)
-  if (records.length === 0 || statements === undefined) return
-  const whole = json !== null && highestOfEachKey(records) === records
+  const known = APPLY.get(dataset)
+  if (records.length === 0 || known === undefined) return
+  const { replica } = known
+  const highest = highestOfEachKey(records)
+  const whole = json !== null && highest === records
   const list = whole
     ? Buffer.from(json.buffer, json.byteOffset, json.byteLength)
     : Buffer.from(JSON.stringify(highestOfEachKey(records.map((record, index) => ({ index, ...record })))))
+  const statements = tail !== undefined && records.every(({ ver }) => ver === 1) ? known.first : known.later
+  const regions = highest.map(record => regionOf(replica, record.op === 'put' ? record.body : null))
   const send = await wireOf(trx)
-  const sent = send(whole ? statements.whole : statements.some, [logId, epoch, seq, list])
+  const sent = send(whole ? statements.whole : statements.some, [
+    logId,
+    epoch,
+    seq,
+    list,
+    ...(isRegionTold(replica) ? [regions] : []),
+  ])
   if (tail === undefined) await sent
   else tail(sent)
 }
@@ -130,7 +155,7 @@ export const replicator: Effect = {
     const replica = REPLICAS.find(one => one.dataset === dataset)
     if (replica === undefined) return
     await sql`
-      UPDATE ${sql.table(replicaTable(replica.dataset))} SET op = ${ERASED}, body = NULL, applied_at = now()
+      UPDATE ${sql.table(replicaTable(replica.dataset))} SET op = ${ERASED}, body = NULL${isRegionTold(replica) ? sql`, region = NULL` : sql``}, applied_at = now()
       WHERE log_id = ${id}::int AND epoch = ${epoch}::int AND seq = ${seq}::bigint AND key = ANY(${keys}::text[]) AND op = 'put'`.execute(
       trx,
     )

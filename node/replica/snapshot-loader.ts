@@ -13,7 +13,7 @@ import type { LogId } from '../../schemas/log.ts'
 import type { JsonValue } from '../../schemas/record.ts'
 import type { ChunkLine, StateRecord } from '../../schemas/snapshot.ts'
 import { checkBody, checkRecord } from '../../schemas/validators.ts'
-import { bodyType, REPLICAS, replicaTable } from './datasets.ts'
+import { isRegionTold, REPLICAS, regionOf, replicaOf, replicaTable } from './datasets.ts'
 
 function faultOf(dataset: OpenDatasetName, record: StateRecord, erased: boolean): ExchangeError | null {
   const faults = checkRecord(record)
@@ -25,9 +25,13 @@ function faultOf(dataset: OpenDatasetName, record: StateRecord, erased: boolean)
   })
 }
 
-/** What is wrong, by its number in the group. A chunk that was parsed carries its records. */
-function judge(dataset: OpenDatasetName, lines: readonly ChunkLine[], text: string): Map<number, ExchangeError> {
-  const records = lines.map(line => line.record ?? (JSON.parse(line.text) as StateRecord))
+/** What is wrong, by its number in the group. */
+function judge(
+  dataset: OpenDatasetName,
+  lines: readonly ChunkLine[],
+  records: readonly StateRecord[],
+  text: string,
+): Map<number, ExchangeError> {
   const { faults } = judgeParsed(text, records as unknown as JsonValue, LIMITS.jsonDepth)
   const wrong = new Map(
     faults.map(({ path, reason }) => [
@@ -57,28 +61,37 @@ const aside = (log: LogId, line: ChunkLine, error: ExchangeError): Quarantined =
   content: Buffer.from(line.text),
 })
 
+const COMPUTED = { column: sql``, value: sql``, list: sql`` }
+
 const list = (values: readonly number[]): string => `{${values.join(',')}}`
 
 export const snapshotLoader: Loader = {
   prepare(log, lines): Prepared {
     const dataset = parseDatasetName(log.dataset)
+    const replica = replicaOf(dataset)
     const text = textOf(lines)
-    const wrong = judge(dataset, lines, text)
+    // A chunk that was parsed carries its records.
+    const records = lines.map(line => line.record ?? (JSON.parse(line.text) as StateRecord))
+    const wrong = judge(dataset, lines, records, text)
     const good = wrong.size === 0 ? lines : lines.filter((_, index) => !wrong.has(index))
     const json = Buffer.from(wrong.size === 0 ? text : textOf(good))
     const places = good.map(line => line.place)
+    const regions = records.filter((_, index) => !wrong.has(index)).map(record => regionOf(replica, record.body))
+    const told = isRegionTold(replica)
+      ? { column: sql`, region`, value: sql`, r.region`, list: sql`, unnest(${regions}::text[])` }
+      : COMPUTED
     return {
       async store(trx, logId) {
         await sql`
-          INSERT INTO ${sql.table(replicaTable(dataset))} (log_id, key, ver, op, why, at, platform, body, epoch, seq, item)
+          INSERT INTO ${sql.table(replicaTable(dataset))} (log_id, key, ver, op, why, at, platform, body, epoch, seq, item${told.column})
           SELECT ${logId}::int, r.key, r.ver, CASE WHEN r.op = 'put' AND r.body IS NULL THEN 'erased' ELSE r.op END,
-            r.why, r.at, r.platform, r.body, r.epoch, r.seq, r.item
+            r.why, r.at, r.platform, r.body, r.epoch, r.seq, r.item${told.value}
           FROM ROWS FROM (
             json_to_recordset(${json}::json)
-              AS (key text, ver int, op text, why text, at timestamptz, platform text, body ${sql.raw(bodyType(dataset))}),
+              AS (key text, ver int, op text, why text, at timestamptz, platform text, body ${sql.raw(replica.body)}),
             unnest(${list(places.map(at => at.epoch))}::int[]), unnest(${list(places.map(at => at.seq))}::bigint[]),
-            unnest(${list(places.map(at => at.item))}::int[])
-          ) AS r(key, ver, op, why, at, platform, body, epoch, seq, item)`.execute(trx)
+            unnest(${list(places.map(at => at.item))}::int[])${told.list}
+          ) AS r(key, ver, op, why, at, platform, body, epoch, seq, item${told.column})`.execute(trx)
         const refused = [...wrong].flatMap(([index, error]) => {
           const line = lines[index]
           return line === undefined ? [] : [aside(log, line, error)]

@@ -11,7 +11,7 @@ import type { Finding, VerifiedLog } from '../../runtime/ledger/verification.ts'
 import type { OpenDatasetName } from '../../schemas/datasets/datasets.ts'
 import { comparePositions, formatPosition, type Position } from '../../schemas/log.ts'
 import { type ExchangeRecord, isSameJson, type JsonValue } from '../../schemas/record.ts'
-import { REPLICAS, replicaTable } from './datasets.ts'
+import { isRegionTold, REPLICAS, replicaTable } from './datasets.ts'
 import { asideOf, recordsOf, replayRecords } from './replay.ts'
 
 const CHUNK_ROWS = 500
@@ -27,6 +27,10 @@ export async function* verifyReplica(
   const replica = REPLICAS.find(one => one.dataset === log.dataset)
   if (replica === undefined) return 0
   const table = sql.table(replicaTable(replica.dataset))
+  // What is told beside a body may not say something else than it.
+  const region = isRegionTold(replica)
+    ? sql`AND held.region IS NOT DISTINCT FROM (c.body #>> ${sql.lit(`{${replica.region}}`)})`
+    : sql``
   const finding = (at: Position, item: number, key: string, expected: string, found: string): Finding => ({
     kind: 'finding',
     check: 'record',
@@ -47,7 +51,7 @@ export async function* verifyReplica(
         SELECT c.index, held.ver,
           coalesce(held.epoch = ${entry.epoch}::int AND held.seq = ${entry.seq}::bigint AND held.item = c.index, false) AS here,
           coalesce(held.ver = c.ver AND held.op = c.op AND held.platform = c.platform AND held.at = c.at
-            AND held.why IS NOT DISTINCT FROM c.why, false) AS same,
+            AND held.why IS NOT DISTINCT FROM c.why ${region}, false) AS same,
           CASE WHEN held.body::text IS DISTINCT FROM c.body::text THEN coalesce(held.body::text, 'null') END AS other
         FROM json_to_recordset(${JSON.stringify(applied)}::json)
           AS c(index int, key text, ver int, op text, why text, at timestamptz, platform text, body ${sql.raw(replica.body)})

@@ -14,11 +14,15 @@ import { startPostgres } from '../postgres/server.ts'
 import { startHeadSigner } from './head-signer.ts'
 import { openAuditLog } from './log.ts'
 import { type AuditTables, auditMigration } from './tables.ts'
+import { type AuditWitness, openAuditWitness } from './witness.ts'
 
 const undo = new AsyncDisposableStack()
 let database: Database<AuditTables>
+let home = ''
+let witnesses = 0
+const witness = () => openAuditWitness(join(home, `witness-${++witnesses}`))
 beforeAll(async () => {
-  const home = await mkdtemp(join(tmpdir(), 'hutong-audit-'))
+  home = await mkdtemp(join(tmpdir(), 'hutong-audit-'))
   undo.defer(() => rm(home, { recursive: true, force: true }))
   const server = undo.use(await startPostgres({ dataDir: home }))
   const url = await server.createDatabase('audit', 'audit', 'audit-test-password')
@@ -61,6 +65,7 @@ const sign = async () => {
     fed: 'test',
     origin: '530000',
     signer: createSigner('k', SIGNING_ALGORITHM, privateKey),
+    witness: witness(),
     clock: () => new Date(1_790_000_000_000),
     failed: error => {
       throw error
@@ -126,12 +131,79 @@ it('what was not signed yet and is rewritten is noticed by the program that wrot
     fed: 'test',
     origin: '530000',
     signer: createSigner('k', SIGNING_ALGORITHM, privateKey),
+    witness: witness(),
     clock: () => new Date(1_790_000_000_000),
     failed: error => failures.push(error),
   })
   await expect(signer.sign()).rejects.toMatchObject({ code: 'AUDIT_BROKEN' })
   expect(signer.trouble()).toContain('entry 5')
   expect(await verify()).toMatchObject({ findings: [], signedTo: 0 })
+})
+
+describe('what was just written', () => {
+  const program = (kept: AuditWitness, failures: unknown[] = [], latestMs = 50) => {
+    const log = openAuditLog(database.kysely)
+    const signer = startHeadSigner({
+      db: database.kysely,
+      log,
+      fed: 'test',
+      origin: '530000',
+      signer: createSigner('k', SIGNING_ALGORITHM, privateKey),
+      witness: kept,
+      clock: () => new Date(1_790_000_000_000),
+      failed: error => failures.push(error),
+      latestMs,
+    })
+    return { log, signer }
+  }
+
+  it('is signed within its time, without anybody asking, and the newest head lies outside the database', async () => {
+    const kept = witness()
+    const { log, signer } = program(kept)
+    await log.append(facts('x', 1))
+    await expect.poll(async () => (await kept.newest())?.seq, { timeout: 5000 }).toBe(1)
+    await log.append(facts('x', 2))
+    await expect.poll(async () => (await kept.newest())?.seq, { timeout: 5000 }).toBe(2)
+    expect(await verify()).toMatchObject({ findings: [], signedTo: 2 })
+    // Heads that follow closely leave the newest.
+    await log.append(facts('x', 3))
+    await expect.poll(async () => (await kept.newest())?.seq, { timeout: 5000 }).toBe(3)
+    const heads = await database.kysely.selectFrom('audit_head').select('seq').orderBy('seq').execute()
+    expect(heads.map(({ seq }) => seq)).toEqual([1, 3])
+    await signer[Symbol.asyncDispose]()
+  })
+
+  it('is signed at a hundred entries, whatever the time', async () => {
+    const kept = witness()
+    const { log, signer } = program(kept, [], 3_600_000)
+    await signer.sign()
+    await Promise.all(Array.from({ length: 120 }, (_, n) => log.append(facts('x', n))))
+    await expect.poll(async () => (await kept.newest())?.seq ?? 0, { timeout: 5000 }).toBeGreaterThanOrEqual(100)
+    await signer[Symbol.asyncDispose]()
+    expect((await kept.newest())?.seq).toBe(120)
+  })
+
+  it.each([
+    ['cut off with all its signed heads', 'DELETE FROM audit WHERE seq > 3; DELETE FROM audit_head'],
+    ['emptied', 'TRUNCATE audit, audit_head'],
+    ['written anew', "UPDATE audit SET actor = 'nobody', digest = prev WHERE seq = 5; DELETE FROM audit_head"],
+  ])('while the program is down, %s, is known at its next start and at every verification', async (_, edit) => {
+    const kept = witness()
+    const first = program(kept)
+    for (let n = 0; n < 5; n += 1) await first.log.append(facts('x', n))
+    await first.signer[Symbol.asyncDispose]()
+    await database.pool.query(edit)
+    const failures: { code?: string }[] = []
+    const second = program(kept, failures)
+    await expect.poll(() => failures.map(({ code }) => code), { timeout: 5000 }).toContain('AUDIT_BROKEN')
+    await second.log.append(facts('y', 9))
+    await second.signer[Symbol.asyncDispose]()
+    const { heads } = await openAuditHeads(await kept.all(), { fed: 'test', origin: '530000', keys })
+    expect(heads.map(({ seq }) => seq)).toContain(5)
+    const verifier = auditVerifier(heads)
+    for (const entry of await database.kysely.selectFrom('audit').selectAll().orderBy('seq').execute()) verifier.push(entry)
+    expect(verifier.end().findings.length).toBeGreaterThan(0)
+  })
 })
 
 describe('whoever edits the table', () => {

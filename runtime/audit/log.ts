@@ -16,6 +16,8 @@ export type AuditLog = AsyncDisposable & {
   appendIn(trx: Transaction<AuditTables>, facts: readonly AuditFacts[]): Promise<void>
   /** where the chain ends; null while it is empty */
   last(): Promise<AuditPosition | null>
+  /** told after entries were written here, with their number */
+  onWritten(heard: (count: number) => void): void
   /** the last entry that this process wrote by `append`, from its own memory */
   written(): AuditPosition | null
 }
@@ -43,6 +45,7 @@ export function openAuditLog(db: Kysely<AuditTables>): AuditLog {
   let waiting: Waiting[] = []
   let writing: Promise<void> | null = null
   let written: AuditPosition | null = null
+  let heard: (count: number) => void = () => {}
 
   async function write(): Promise<void> {
     while (waiting.length > 0) {
@@ -56,6 +59,7 @@ export function openAuditLog(db: Kysely<AuditTables>): AuditLog {
           ),
         )
         for (const { done } of group) done.resolve()
+        heard(group.length)
       } catch (error) {
         for (const { done } of group) done.reject(error)
       }
@@ -70,7 +74,13 @@ export function openAuditLog(db: Kysely<AuditTables>): AuditLog {
       writing ??= write()
       return done.promise
     },
-    appendIn: async (trx, facts) => void (await appendAudit(trx, facts)),
+    async appendIn(trx, facts) {
+      await appendAudit(trx, facts)
+      heard(facts.length)
+    },
+    onWritten(told) {
+      heard = told
+    },
     written: () => written,
     last: () => readLast(db),
     async [Symbol.asyncDispose]() {

@@ -4,6 +4,7 @@ import type { Kysely } from 'kysely'
 import { isExchangeError } from '../../schemas/errors.ts'
 import type { HeadSigner } from './head-signer.ts'
 import type { AuditTables } from './tables.ts'
+import type { AuditWitness } from './witness.ts'
 
 const PAGE = 1000
 
@@ -11,7 +12,17 @@ type Query = { after?: number; limit?: number; operation?: string; actor?: strin
 
 export function addAuditRoutes(
   server: FastifyInstance,
-  { db, signer, origin }: { readonly db: Kysely<AuditTables>; readonly signer: HeadSigner; readonly origin: string },
+  {
+    db,
+    signer,
+    witness,
+    origin,
+  }: {
+    readonly db: Kysely<AuditTables>
+    readonly signer: HeadSigner
+    readonly witness: AuditWitness
+    readonly origin: string
+  },
 ): void {
   server.get<{ Querystring: Query }>(
     '/v1/audit',
@@ -55,7 +66,9 @@ export function addAuditRoutes(
           // The heads behind the last entry come with the last page: they are what shows that the end was cut off.
           if (end !== null) signed = signed.where('seq', '<=', end)
           const heads = (await signed.orderBy('seq').execute()).map(({ token }) => token)
-          return { origin, entries, heads, next: end }
+          // With them those that lie outside the database.
+          const kept = end === null ? await witness.all() : []
+          return { origin, entries, heads: [...new Set([...heads, ...kept])], next: end }
         })
     },
   )

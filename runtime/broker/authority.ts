@@ -7,7 +7,7 @@
  * key is revoked for ever, whatever time a token bears, so a program that lost its key makes a new one.
  */
 import { rename, rm } from 'node:fs/promises'
-import { encodeAccount, encodeOperator, encodeUser } from '@nats-io/jwt'
+import { decode, encodeAccount, encodeOperator, encodeUser } from '@nats-io/jwt'
 import { createAccount, createOperator, fromPublic, fromSeed, type KeyPair } from '@nats-io/nkeys'
 import { ExchangeError } from '../../schemas/errors.ts'
 import { readOwnerOnly, writeOnce } from '../keys/owner-only-file.ts'
@@ -95,6 +95,38 @@ async function readFileOf(path: string): Promise<AuthorityFile> {
   throw refuse(path, 'expected the authority over a broker, as it was founded')
 }
 
+/**
+ * A new signing key of the operator and a new system account, after a theft of the authority: under the root key, from the safe. The broker
+ * believes the new one once it starts with the new trust; then the hub pushes every account anew, and old claims are nothing.
+ * @throws KEY_FILE_INVALID if the root key is not the one that this authority was founded with
+ */
+export async function rotateOperator(path: string, rootPath: string): Promise<Authority> {
+  const before = await readFileOf(path)
+  const refusal = (reason: string, cause?: unknown): ExchangeError => refuse(rootPath, reason, cause)
+  const seed = (await readOwnerOnly(rootPath, FILE_MAX_BYTES, refusal)).trim()
+  let root: KeyPair
+  try {
+    root = pairOf(seed)
+  } catch {
+    throw refusal('expected the root key of the operator, as it was founded')
+  }
+  if (decode(before.operator.token).iss !== root.getPublicKey()) throw refusal('expected the root key of this authority')
+  const signer = createOperator()
+  const system = newAccount()
+  const token = await encodeOperator(`hutong-${before.fed}`, root, {
+    signing_keys: [signer.getPublicKey()],
+    system_account: system.account,
+  })
+  await replaceFile(path, { ...before, operator: { token, signer: seedOf(signer) }, system })
+  return openAuthority(path)
+}
+
+async function replaceFile(path: string, file: AuthorityFile): Promise<void> {
+  await rm(`${path}.next`, { force: true })
+  await writeOnce(`${path}.next`, `${JSON.stringify(file, null, 2)}\n`)
+  await rename(`${path}.next`, path)
+}
+
 /** @throws KEY_FILE_INVALID */
 export async function openAuthority(path: string): Promise<Authority> {
   let file = await readFileOf(path)
@@ -104,11 +136,11 @@ export async function openAuthority(path: string): Promise<Authority> {
   /** One change at a time, each on the disk before it counts. */
   function change<T>(act: (before: AuthorityFile) => { file: AuthorityFile; result: T }): Promise<T> {
     const done = writing.then(async () => {
+      // Another process of the hub may have changed it.
+      file = await readFileOf(path)
       const { file: next, result } = act(file)
       if (next !== file) {
-        await rm(`${path}.next`, { force: true })
-        await writeOnce(`${path}.next`, `${JSON.stringify(next, null, 2)}\n`)
-        await rename(`${path}.next`, path)
+        await replaceFile(path, next)
         file = next
       }
       return result
@@ -157,14 +189,23 @@ export async function openAuthority(path: string): Promise<Authority> {
     system: () => claim('system', file.system, systemAccount(signed(file.system))),
     async claims(members) {
       const accounts = new Map<string, AccountKeys>()
+      await accountOf(HUB)
       for (const { code } of members) accounts.set(code, await accountOf(code))
       const rows = members.map(member => ({ member, keys: accounts.get(member.code) ?? file.hub }))
       const named = rows.map(({ member: { code }, keys: { account } }) => ({ code, account }))
       const hub = await claim(HUB, file.hub, hubAccount(named, signed(file.hub)))
+      // Whoever had an account and is in no membership, because a thief admitted it, has a closed one.
+      const strangers = Object.keys(file.members).filter(code => !accounts.has(code))
+      const nobody = strangers.flatMap(code => {
+        const keys = keysOf(file, code)
+        return keys === undefined ? [] : [{ member: { code, audiences: [], closed: true }, keys }]
+      })
       // Members first: the hub's account imports from theirs, and the broker looks them up when it reads it.
       return [
         ...(await Promise.all(
-          rows.map(({ member, keys }) => claim(member.code, keys, memberAccount(member, file.hub.account, signed(keys)))),
+          [...rows, ...nobody].map(({ member, keys }) =>
+            claim(member.code, keys, memberAccount(member, file.hub.account, signed(keys))),
+          ),
         )),
         hub,
       ]

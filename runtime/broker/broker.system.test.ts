@@ -9,7 +9,8 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect, jwtAuthenticator } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { until } from '../guarded-process.ts'
-import { type Authority, foundAuthority } from './authority.ts'
+import { type Authority, foundAuthority, openAuthority, rotateOperator } from './authority.ts'
+import { keepClaims } from './claims.ts'
 import { passingCredentials } from './credentials.ts'
 import { type BrokerOptions, type BrokerServer, startBroker } from './launcher.ts'
 import { resolveBroker } from './resolver.ts'
@@ -111,6 +112,32 @@ test('a killed owner takes its broker along, and the next start finds the data',
   expect((await (await jetstreamManager(connection)).streams.info('LOG')).state.messages).toBe(1)
   await connection.close()
 })
+
+test('after a theft of the authority the broker believes a new signing key of the operator, and claims under the old one are nothing', async () => {
+  const path = join(folder.path, 'test.json')
+  const stolen = await openAuthority(path)
+  const claims = (issuer: Authority) =>
+    keepClaims({ url: broker.url, ca: null, authority: issuer, members: () => MEMBERS, failed: () => {} })
+  await (await claims(stolen))[Symbol.asyncDispose]()
+  const node = await passingCredentials(key => authority.admit(NODE, key))
+  await expect(rotateOperator(path, join(folder.path, 'other.seed'))).rejects.toMatchObject({ code: 'KEY_FILE_INVALID' })
+  authority = await rotateOperator(path, join(folder.path, 'test.seed'))
+  known = {
+    trust: { operatorToken: authority.operatorToken, system: await authority.system() },
+    accounts: await authority.claims(MEMBERS),
+  }
+  await broker[Symbol.asyncDispose]()
+  broker = await startBroker({ binary, dataDir, ...known })
+  await expect(claims(stolen)).rejects.toMatchObject({ code: 'BROKER_UNAVAILABLE' })
+  await using _ = await claims(authority)
+  await (await as(HUB)).close()
+  // What programs prove themselves with stays: accounts and their signing keys are the same.
+  const authenticator = jwtAuthenticator(node.jwt, new TextEncoder().encode(node.seed))
+  await (await connect({ servers: broker.url, authenticator, reconnect: false })).close()
+  const connection = await as(HUB)
+  expect((await (await jetstreamManager(connection)).streams.info('LOG')).state.messages).toBe(1)
+  await connection.close()
+}, 60_000)
 
 test('a damaged program in the cache is fetched again, by starts at the same time too', async () => {
   const options = { cacheDir: join(folder.path, 'cache'), searchPath: searchPathWithout() }

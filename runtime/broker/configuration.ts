@@ -31,8 +31,8 @@ export type BrokerConfiguration = {
 const MAX_PAYLOAD_BYTES = 1_048_576
 /** What a client connects with: its token and signature stand in it. */
 const MAX_CONTROL_LINE_BYTES = 4096
-/** The sum of the streams' own limits may not pass it; nothing is reserved on the disk. */
-const MAX_FILE_STORE_BYTES = 16 * 1024 ** 3
+/** The sum of the streams' own limits may not pass it: room for 500 members. Nothing is reserved on the disk. */
+const MAX_FILE_STORE_BYTES = 1024 ** 4
 const MAX_MEMORY_STORE_BYTES = 64 * 1024 ** 2
 
 const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/

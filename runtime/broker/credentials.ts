@@ -2,7 +2,7 @@
  * What a program proves itself with at the broker: a key that it made itself, whose seed never leaves its file, and the token in which
  * the hub names that key. Until the token has come the file holds the seed alone.
  */
-import { rename, rm } from 'node:fs/promises'
+import { access, rename, rm } from 'node:fs/promises'
 import { decode } from '@nats-io/jwt'
 import { createUser, fromSeed } from '@nats-io/nkeys'
 import { ExchangeError } from '../../schemas/errors.ts'
@@ -50,6 +50,24 @@ export async function acceptToken(path: string, jwt: string): Promise<void> {
   await rm(`${path}.next`, { force: true })
   await writeOnce(`${path}.next`, `${JSON.stringify({ seed, jwt })}\n`)
   await rename(`${path}.next`, path)
+}
+
+/** The public half of the key in a file; null where there is none. @throws CONFIG_INVALID */
+export async function keyIn(path: string): Promise<string | null> {
+  const exists = await access(path).then(
+    () => true,
+    () => false,
+  )
+  return exists ? (await read(path)).key : null
+}
+
+/** A new key with its token in place of the one before, which is forgotten. */
+export async function renewCredentials(path: string, admit: (key: string) => Promise<string>): Promise<BrokerCredentials> {
+  await rm(`${path}.new`, { force: true })
+  const { key } = await prepareCredentials(`${path}.new`)
+  await acceptToken(`${path}.new`, await admit(key))
+  await rename(`${path}.new`, path)
+  return readBrokerCredentials(path)
 }
 
 /** @throws CONFIG_INVALID for a file that others can read, without a token, or with one for another key */

@@ -37,6 +37,10 @@ export type ServerOptions = {
   readonly rateLimit?: { readonly perMinute?: number }
   readonly bodyLimitBytes?: number
   readonly requestTimeoutMs?: number
+  /** false where the address of whoever asks is nobody's to keep */
+  readonly logAddresses?: boolean
+  /** of a service with pages, in the place of what fits one without */
+  readonly contentSecurityPolicy?: { readonly [directive: string]: readonly string[] }
 }
 
 const PER_MINUTE = 600
@@ -70,10 +74,11 @@ const overLimit = (_: FastifyRequest, { max, ttl }: { max: number; ttl: number }
   )
 
 /** One line for each request, with the route instead of the address, which may hold a business key; probes only at debug. */
-const logRequests = (server: FastifyInstance): void => {
+const logRequests = (server: FastifyInstance, withAddress: boolean): void => {
   server.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'unknown'
-    const facts = { method: request.method, route, status: reply.statusCode, ms: Math.round(reply.elapsedTime), from: request.ip }
+    const from = withAddress ? { from: request.ip } : {}
+    const facts = { method: request.method, route, status: reply.statusCode, ms: Math.round(reply.elapsedTime), ...from }
     if (route.startsWith('/health/')) request.log.debug(facts, 'request')
     else request.log.info(facts, 'request')
     done()
@@ -89,9 +94,12 @@ const addOpenApi = async (server: FastifyInstance, { title, titleZh, version }: 
 const addGuards = async (
   server: FastifyInstance,
   { perMinute = PER_MINUTE }: NonNullable<ServerOptions['rateLimit']>,
+  policy: ServerOptions['contentSecurityPolicy'],
 ): Promise<void> => {
   // Transport security is the proxy's decision: pages served over plain HTTP inside a government network must keep working.
-  await server.register(helmet, { hsts: false, contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } })
+  const own = Object.fromEntries(Object.entries(policy ?? {}).map(([name, sources]) => [name, [...sources]]))
+  const directives = policy === undefined ? { upgradeInsecureRequests: null } : own
+  await server.register(helmet, { hsts: false, contentSecurityPolicy: { useDefaults: policy === undefined, directives } })
   await server.register(rateLimit, {
     // Whoever is known is counted by himself, at the rate that he was given; everybody else by the address.
     max: (request: FastifyRequest) => request.subject?.perMinute ?? perMinute,
@@ -123,10 +131,10 @@ export const buildServer = async (options: ServerOptions): Promise<FastifyInstan
   const server: FastifyInstance = fastify(settings)
   server.setErrorHandler(sendProblem)
   traceRequests(server)
-  logRequests(server)
+  logRequests(server, options.logAddresses ?? true)
   closeQueries(server)
   options.guard?.install(server)
-  await addGuards(server, options.rateLimit ?? {})
+  await addGuards(server, options.rateLimit ?? {}, options.contentSecurityPolicy)
   server.setNotFoundHandler({ preHandler: server.rateLimit() }, (request, reply) =>
     sendProblem(
       new ExchangeError('ROUTE_UNKNOWN', `no ${request.method} at this address; /openapi.json lists them all`),

@@ -1,9 +1,10 @@
 /**
  * What a program and its signing agent say to each other over a local socket: one JSON object a line. The program never sees a
  * private key; the agent signs statements of the kinds of the table, for its own member, and nothing else: no bytes of the caller's
- * choosing. A device (HSM) fits by answering the same two questions.
+ * choosing. It makes new keys itself, and their private halves never leave it. A device (HSM) fits by answering the same three questions.
  *
  *   → {"id":1,"ask":"keys"}                                      ← {"id":1,"keys":[{"kid","alg","jwk"}]}
+ *   → {"id":3,"ask":"create","alg":"Ed25519"}                    ← {"id":3,"keys":[{"kid","alg","jwk"}]}
  *   → {"id":2,"ask":"sign","kid":"…","kind":"head","claims":{…}} ← {"id":2,"token":"…"} or {"id":2,"code":"…","reason":"…"}
  */
 import type { PublicJwk } from '../../schemas/algorithms.ts'
@@ -13,6 +14,7 @@ import { TOKEN_TYPES, type TokenKind } from '../../schemas/tokens.ts'
 export type AgentKey = { readonly kid: string; readonly alg: string; readonly jwk: PublicJwk }
 export type AgentQuestion =
   | { readonly id: number; readonly ask: 'keys' }
+  | { readonly id: number; readonly ask: 'create'; readonly alg?: string }
   | {
       readonly id: number
       readonly ask: 'sign'
@@ -52,10 +54,14 @@ export function parseQuestion(line: string): AgentQuestion {
     throw malformed('expected one JSON object a line')
   }
   if (typeof value !== 'object' || value === null) throw malformed('expected one JSON object a line')
-  const { id, ask, kid, kind, claims } = value as { [name: string]: unknown }
+  const { id, ask, alg, kid, kind, claims } = value as { [name: string]: unknown }
   if (!Number.isSafeInteger(id)) throw malformed('expected id to be a whole number')
   if (ask === 'keys') return { id: Number(id), ask }
-  if (ask !== 'sign') throw malformed('expected ask to be keys or sign')
+  if (ask === 'create') {
+    if (alg !== undefined && typeof alg !== 'string') throw malformed('expected alg to be text')
+    return { id: Number(id), ask, ...(alg === undefined ? {} : { alg }) }
+  }
+  if (ask !== 'sign') throw malformed('expected ask to be keys, create or sign')
   if (typeof kid !== 'string' || typeof claims !== 'object' || claims === null || Array.isArray(claims))
     throw malformed('expected kid and claims')
   if (typeof kind !== 'string' || !Object.hasOwn(TOKEN_TYPES, kind)) throw malformed('expected a kind of token of the table')

@@ -8,8 +8,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { algorithmOfKey } from '../../schemas/algorithms.ts'
 import { type AgentEvents, startAgent } from './agent.ts'
 import { LINE_BYTES } from './agent-protocol.ts'
-import { connectAgent } from './agent-signer.ts'
+import { connectAgent, openAgentLink } from './agent-signer.ts'
 import { createKeyFile, type KeyFile } from './key-file.ts'
+import { openKeyFolder } from './key-folder.ts'
 
 let folder = ''
 const keys: KeyFile[] = []
@@ -21,13 +22,18 @@ afterAll(() => rm(folder, { recursive: true }))
 
 const counting = (): AgentEvents & { readonly said: string[] } => {
   const said: string[] = []
-  return { said, signed: (_kid, kind) => said.push(kind), refused: code => said.push(code) }
+  return {
+    said,
+    created: (_kid, alg) => said.push(`made ${alg}`),
+    signed: (_kid, kind) => said.push(kind),
+    refused: code => said.push(code),
+  }
 }
 let count = 0
-const start = async (held: readonly KeyFile[] = keys) => {
+const start = async (held: readonly KeyFile[] = keys, make: ((alg: string) => Promise<KeyFile>) | null = null) => {
   const socketPath = join(folder, `run-${++count}`, 'agent.sock')
   const events = counting()
-  return { socketPath, events, agent: await startAgent({ socketPath, issuer: '530000', keys: held, events }) }
+  return { socketPath, events, agent: await startAgent({ socketPath, issuer: '530000', keys: held, make, events }) }
 }
 const kidOf = (index: number): string => keys[index]?.kid ?? ''
 
@@ -72,8 +78,47 @@ describe('a signer in another process', () => {
     using signer = await connectAgent(socketPath, kidOf(0))
     await agent[Symbol.asyncDispose]()
     await expect(signer.sign('head', { iss: '530000' })).rejects.toMatchObject({ code: 'SIGNER_UNAVAILABLE' })
-    await using _ = await startAgent({ socketPath, issuer: '530000', keys, events: counting() })
+    await using _ = await startAgent({ socketPath, issuer: '530000', keys, make: null, events: counting() })
     await expect(signer.sign('head', { iss: '530000' })).resolves.toMatch(/^ey/)
+  })
+})
+
+describe('a key that is made in the agent', () => {
+  it('shows its public half alone, signs at once, and is found in the folder again', async () => {
+    const own = join(folder, 'made')
+    const first = await openKeyFolder({ folder: own, files: [], passphrase: 'correct' })
+    const { socketPath, agent, events } = await start([], first.make)
+    await using _ = agent
+    using link = openAgentLink(socketPath)
+    expect(await link.keys()).toEqual([])
+    const made = [await link.create(), await link.create('SM2')]
+    expect(made.map(({ alg }) => alg)).toEqual(['Ed25519', 'SM2'])
+    expect(Object.keys(made[0]?.jwk ?? {}).sort()).toEqual(['crv', 'kty', 'x'])
+    for (const key of made) await link.signer(key).sign('head', { iss: '530000' })
+    expect(events.said).toEqual(['made Ed25519', 'made SM2', 'head', 'head'])
+    const again = await openKeyFolder({ folder: own, files: [], passphrase: 'correct' })
+    expect(again.keys.map(({ kid }) => kid)).toEqual(made.map(({ kid }) => kid))
+  })
+
+  it('is refused where the agent has no folder for it, and for an algorithm of no table', async () => {
+    const without = await start()
+    await using _one = without.agent
+    using link = openAgentLink(without.socketPath)
+    await expect(link.create()).rejects.toMatchObject({ code: 'SIGNER_REFUSED' })
+    const { make } = await openKeyFolder({ folder: join(folder, 'other'), files: [], passphrase: null })
+    const other = await start([], make)
+    await using _two = other.agent
+    using there = openAgentLink(other.socketPath)
+    await expect(there.create('none')).rejects.toMatchObject({ code: 'SIGNER_REFUSED' })
+  })
+
+  it('cannot say what is the recovery key’s to say, even if that key was put here', async () => {
+    const { socketPath, agent } = await start()
+    await using _ = agent
+    using signer = await connectAgent(socketPath, kidOf(0))
+    for (const claims of [{ stolen: true }, { recovery: {} }])
+      await expect(signer.sign('keys', { iss: '530000', ...claims })).rejects.toMatchObject({ code: 'SIGNER_REFUSED' })
+    await expect(signer.sign('keys', { iss: '530000', announce: [] })).resolves.toMatch(/^ey/)
   })
 })
 
@@ -93,7 +138,7 @@ describe('the agent', () => {
     const open = join(folder, 'open')
     await mkdir(open)
     await chmod(open, 0o755)
-    const starting = startAgent({ socketPath: join(open, 'agent.sock'), issuer: '530000', keys, events: counting() })
+    const starting = startAgent({ socketPath: join(open, 'agent.sock'), issuer: '530000', keys, make: null, events: counting() })
     await expect(starting).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
   })
 

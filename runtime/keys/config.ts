@@ -19,11 +19,18 @@ export const AGENT_SETTINGS = [
     zh: '监听的套接字，位于专用目录中',
   },
   {
+    name: 'KEY_DIR',
+    default: null,
+    parse: SETTING.directory,
+    en: 'the folder in which new keys are made and found again; give it or key files',
+    zh: '生成并存放新密钥的目录；与密钥文件二者至少其一',
+  },
+  {
     name: 'KEY_FILE',
-    required: true,
+    default: null,
     parse: SETTING.file,
-    en: 'the private key, owner-only; several with : between them',
-    zh: '私钥文件，仅属主可读；多个用 : 分隔',
+    en: 'a private key beside those in the folder, owner-only; several with : between them',
+    zh: '目录以外的私钥文件，仅属主可读；多个用 : 分隔',
   },
   {
     name: 'KEY_PASSPHRASE_FILE',

@@ -14,7 +14,7 @@ import { groupsOf } from './snapshots.ts'
 import type { LedgerTables } from './tables.ts'
 
 /** groups stored at once, and fetched ahead of that */
-const STORING = 2
+const STORING = 3
 const AHEAD = LIMITS.snapshotGroups * 2
 const AHEAD_BYTES = 16 * 1024 * 1024
 

@@ -9,7 +9,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Kysely, sql } from 'kysely'
-import { isRestricted } from '../../schemas/content-key.ts'
+import { judgeKeepers, type KeeperAnswer, MOST_ROUNDS, mayBootstrap } from '../../schemas/bootstrap-rule.ts'
 import { ExchangeError, isExchangeError } from '../../schemas/errors.ts'
 import { formatLogId, type LogId } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
@@ -19,17 +19,12 @@ import type { Broker } from '../nats.ts'
 import { type BootstrapTask, type Loader, loadGroups, missingGroups } from './bootstrap-groups.ts'
 import type { HeadListener } from './heads.ts'
 import { lockLogs, readLog } from './ledger.ts'
-import { HUB } from './questions.ts'
 import { noteRoot } from './root-judge.ts'
 import { fetchManifest } from './snapshot-keeper.ts'
 import { groupsOf } from './snapshots.ts'
 import type { LedgerTables } from './tables.ts'
 
 const AGAIN_MS = 1000
-/** rounds in which the hub is waited for, which gives nothing that it has not judged; the origin's own word counts after that */
-const HUB_ROUNDS = 20
-/** rounds in which somebody answers and nobody gives the snapshot, before the log is read from its first entry */
-const MOST_ROUNDS = 30
 
 export type BootstrapEvents = {
   bootstrapBegan(log: LogId, mark: SnapshotMark): void
@@ -43,6 +38,11 @@ export type Bootstrap = AsyncDisposable & {
   /** whether a log is being loaded from a snapshot, and so must not be read from its first entry; begins if it can */
   claims(log: LogId): Promise<boolean>
   isLoading(log: LogId): boolean
+}
+
+function saidBy(error: unknown): KeeperAnswer['said'] {
+  if (!isExchangeError(error) || error.code === 'PROGRAM_UNREACHABLE') return 'silent'
+  return error.code === 'SNAPSHOT_REFUSED' ? 'refuses' : 'lacks'
 }
 
 /** The snapshot is not to be used at all: another holder or the snapshot itself says so. */
@@ -70,7 +70,7 @@ export function startBootstrap(options: {
   const announcedOf = (log: LogId): { readonly mark: SnapshotMark; readonly token: string } | null => {
     const head = options.heads().newest(log.origin, log.audience)
     const mark = head?.logs.find(one => formatLogId(one.log) === formatLogId(log))?.snapshot ?? null
-    return head === null || mark === null || isRestricted(log.audience) ? null : { mark, token: head.token }
+    return head === null || mark === null ? null : { mark, token: head.token }
   }
 
   async function claims(log: LogId): Promise<boolean> {
@@ -87,9 +87,8 @@ export function startBootstrap(options: {
   async function begin(log: LogId): Promise<boolean> {
     const known = await readLog(db, log)
     const announced = announcedOf(log)
-    if (known?.head != null || known?.frozen === true || announced === null) return false
+    if (announced === null || !mayBootstrap(log, known, announced.mark, options.leastEntries)) return false
     const { mark, token } = announced
-    if (mark.at.epoch === 1 && mark.at.seq < options.leastEntries) return false
     return db.transaction().execute(async trx => {
       const state = (await lockLogs(trx, [log])).get(formatLogId(log))
       if (state === undefined || state.head !== null || state.frozen) return false
@@ -146,32 +145,23 @@ export function startBootstrap(options: {
     return { logId: row.log_id, log, at: { epoch, seq, digest }, root, records, token, manifest }
   }
 
-  /** Holders that give the snapshot, in order. One that has found another root ends the attempt. */
-  async function ask(
-    task: BootstrapTask,
-  ): Promise<{ readonly keepers: string[]; readonly answered: string[]; readonly manifest: Buffer | null }> {
+  /** What each holder says to the snapshot, in the order in which they are asked, and its manifest if anybody gives it. */
+  async function ask(task: BootstrapTask): Promise<{ readonly answers: KeeperAnswer[]; readonly manifest: Buffer | null }> {
     const holders = repairSources(task.log, own, [...options.membership().members.keys()])
-    const answers = await Promise.allSettled(holders.map(holder => fetchManifest(broker, { holder, asker: own }, task.log, task)))
-    const keepers: string[] = []
-    const answered: string[] = []
-    let manifest: Buffer | null = null
-    for (const [index, answer] of answers.entries()) {
+    const given = await Promise.allSettled(holders.map(holder => fetchManifest(broker, { holder, asker: own }, task.log, task)))
+    const answers = given.map((one, index): KeeperAnswer => {
       const holder = holders[index] ?? ''
-      if (answer.status === 'fulfilled' || isAnswer(answer.reason)) answered.push(holder)
-      if (answer.status === 'fulfilled') {
-        keepers.push(holder)
-        manifest ??= answer.value
-      } else if (isExchangeError(answer.reason) && answer.reason.code === 'SNAPSHOT_REFUSED') {
-        throw refused(`${holder} has found another root than its origin has signed`)
-      }
-    }
-    return { keepers, answered, manifest }
+      return { holder, said: one.status === 'fulfilled' ? 'gives' : saidBy(one.reason) }
+    })
+    return { answers, manifest: given.find(one => one.status === 'fulfilled')?.value ?? null }
   }
 
   async function load(task: BootstrapTask, round: number): Promise<'whole' | 'parts' | 'silence'> {
-    const { keepers, answered, manifest } = await ask(task)
-    if (answered.length === 0) return 'silence'
-    if (answered.includes(HUB) && !keepers.includes(HUB) && round < HUB_ROUNDS) return 'parts'
+    const { answers, manifest } = await ask(task)
+    const verdict = judgeKeepers(answers, round)
+    if (verdict.kind === 'refused') throw refused(`${verdict.by} has found another root than its origin has signed`)
+    if (verdict.kind !== 'load') return verdict.kind === 'silence' ? 'silence' : 'parts'
+    const { keepers } = verdict
     if (task.manifest === null && manifest !== null) {
       await db.updateTable('bootstrap').set({ manifest }).where('log_id', '=', task.logId).execute()
       task.manifest = manifest
@@ -222,8 +212,6 @@ export function startBootstrap(options: {
     events.bootstrapGivenUp(log, reason)
     void options.tail(log).catch(error => events.failed(log.origin, error))
   }
-
-  const isAnswer = (error: unknown): boolean => isExchangeError(error) && error.code !== 'PROGRAM_UNREACHABLE'
 
   return {
     claims,

@@ -34,6 +34,10 @@ export const DOUBTS = {
     zh: '来源签署的状态根与其日志链得出的不符，快照已拒绝',
     en: 'the state root that the origin has signed does not follow from its log; its snapshot is refused',
   },
+  'tree-differs': {
+    zh: '来源签署的日志树根与其日志链得出的不符',
+    en: "the root over its log's entries that the origin has signed does not follow from its log",
+  },
   'proof-refused': { zh: '该方送来的证明不成立', en: 'it sent a proof that does not hold' },
 } as const satisfies { readonly [kind: string]: { readonly zh: string; readonly en: string } }
 export type DoubtKind = keyof typeof DOUBTS

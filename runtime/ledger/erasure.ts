@@ -19,13 +19,14 @@ import {
   checkRedactedBytes,
   checkRedaction,
   erasableRecords,
+  judgeErasure,
   judgeRedaction,
   type Redaction,
   standingKeys,
 } from '../../schemas/redaction.ts'
 import { parseToken } from '../../schemas/tokens.ts'
 import { type Bodies, bodiesForAll } from './bodies.ts'
-import { type LogState, readLog } from './ledger.ts'
+import { type LogState, lockLogs, readLog } from './ledger.ts'
 import { LOST } from './losses.ts'
 import { noteRedaction, redactionAt } from './redactions.ts'
 import { eraseInSnapshots } from './snapshots.ts'
@@ -89,10 +90,11 @@ export async function erase(
   const { log, position, keys } = redaction
   const named = `${formatLogId(log)} ${formatPosition(position)}`
   const state = await readLog(trx, log)
-  if (state?.base != null && comparePositions(position, state.base) <= 0) {
-    return eraseBeforeBase(trx, state, { redaction, plain }, options)
-  }
+  const isBeforeBase = state?.base != null && comparePositions(position, state.base) <= 0
+  // Its entry may be on its way from another holder: whoever stores it there and whoever erases it take turns.
+  if (isBeforeBase) await lockLogs(trx, [log])
   const entry = state === null ? undefined : await lockEntry(trx, state.id, position)
+  if (isBeforeBase && entry === undefined) return eraseBeforeBase(trx, state, { redaction, plain }, options)
   if (state === null || entry === undefined) {
     return { kind: 'wait', error: new ExchangeError('LOG_GAP', `${named}: expected the envelope before its redaction`) }
   }
@@ -110,14 +112,8 @@ export async function erase(
   } else checkRedaction(held, plain, redaction)
   const records = held === null ? [] : erasableRecords(held, keys)
   const standing = await stillStanding(trx, { id: state.id, dataset: log.dataset }, records, options.effect, bodies)
-  if (standing.length > 0) {
-    const error = new ExchangeError(
-      'REDACTION_NOT_ALLOWED',
-      `${named}: expected a later version of each named key in the log, none of ${standing.length}`,
-    )
-    if (!options.behind(state.head)) throw error
-    return { kind: 'wait', error: new ExchangeError('LOG_GAP', error.reason, { cause: error }) }
-  }
+  const postponed = postpone(standing.length, options.behind(state.head), named)
+  if (postponed !== null) return postponed
   await trx
     .updateTable('envelope')
     .set({ body: Buffer.from(body), encoding })
@@ -147,13 +143,19 @@ async function eraseBeforeBase(
   if (judgeRedaction(known, redaction) === 'known') return { kind: 'known' }
   checkRedaction(null, plain, redaction)
   const standing = (await options.effect?.standing(trx, { id, dataset: log.dataset }, position, [...keys])) ?? 0
-  if (standing > 0) {
-    const reason = `${formatLogId(log)} ${formatPosition(position)}: expected a later version of each named key, none of ${standing}`
-    if (!options.behind(head)) throw new ExchangeError('REDACTION_NOT_ALLOWED', reason)
-    return { kind: 'wait', error: new ExchangeError('LOG_GAP', reason) }
-  }
+  const postponed = postpone(standing, options.behind(head), `${formatLogId(log)} ${formatPosition(position)}`)
+  if (postponed !== null) return postponed
   await noteRedaction(trx, id, redaction)
   return { kind: 'erased', keys: keys.size - (known?.keys.size ?? 0) }
+}
+
+/** @throws REDACTION_NOT_ALLOWED where no later version will come */
+function postpone(standing: number, behind: boolean, named: string): (ErasureVerdict & { kind: 'wait' }) | null {
+  const verdict = judgeErasure(standing, behind)
+  if (verdict === 'erase') return null
+  const reason = `${named}: expected a later version of each named key in the log, none of ${standing}`
+  if (verdict === 'refuse') throw new ExchangeError('REDACTION_NOT_ALLOWED', reason)
+  return { kind: 'wait', error: new ExchangeError('LOG_GAP', reason) }
 }
 
 const lockEntry = (trx: Transaction<LedgerTables>, logId: number, at: Position) =>

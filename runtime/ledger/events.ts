@@ -1,11 +1,12 @@
 /** What the ledger reports, and what hub and node make of it alike: a line in the log, a number for the metrics, a doubt. */
 import { type ExchangeError, isExchangeError } from '../../schemas/errors.ts'
-import { formatLogId, formatPosition, type LogId } from '../../schemas/log.ts'
+import { formatLogId, formatPosition, type LogHead, type LogId } from '../../schemas/log.ts'
 import type { SnapshotMark } from '../../schemas/snapshot.ts'
 import type { Logger } from '../log.ts'
 import { meter } from '../telemetry.ts'
 import type { Outcome } from './arrival.ts'
 import type { Doubts } from './doubts.ts'
+import type { TreeVerdict } from './log-trees.ts'
 import type { RootVerdict } from './root-judge.ts'
 import type { TakingBackEvents } from './taking-back.ts'
 
@@ -24,6 +25,8 @@ export interface LedgerEvents extends TakingBackEvents {
   answeredFalsely(holder: string, log: LogId, how: 'refused' | 'empty'): void
   /** an announced state root was judged; `differs` is evidence against its origin, and the snapshot is refused */
   rootJudged(log: LogId, mark: SnapshotMark, found: RootVerdict): void
+  /** the root of a log's tree was compared; `differs` says that its origin signed what does not follow from its log */
+  treeJudged(log: LogId, at: LogHead, verdict: TreeVerdict): void
   headRefused(error: unknown, origin: string): void
   /** missing entries were asked for; `added` of them came */
   repaired(log: LogId, added: number): void
@@ -77,6 +80,12 @@ export function createLedgerEvents(program: 'hub' | 'node', logger: Logger, doub
         )
       } else if (verdict === 'unjudged') logger.warn(place, 'a state root cannot be judged here')
       else logger.debug(place, 'state root judged')
+    },
+    treeJudged(log, at, verdict) {
+      const place = { log: formatLogId(log), at: formatPosition(at), verdict }
+      if (verdict !== 'differs') return logger.debug(place, 'root of a log judged')
+      doubts.note('tree-differs', formatLogId(log), formatPosition(at))
+      logger.error(place, "the root over its log's entries that the origin has signed is false: no proof against it is believed")
     },
     repaired: (log, added) => logger.info({ log: formatLogId(log), added }, 'log repaired'),
     failed: (origin, error) => logger.error({ origin, err: error }, 'cannot go on now, will try again'),

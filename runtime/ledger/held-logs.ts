@@ -63,7 +63,8 @@ export async function behindClosing(
 ): Promise<Verdict | null> {
   const id = one === undefined ? '' : formatLogId(one.log)
   const state = states.get(id)
-  if (verdict.kind !== 'duplicate' || one === undefined || state?.head == null || one.entry.epoch >= state.head.epoch) return null
+  // The log may have gone on within the group: where it stood before says nothing of whether this position is passed.
+  if (verdict.kind !== 'duplicate' || one === undefined || state?.head == null) return null
   if (held.get(id)?.at(one.entry) !== null) return null
   const { epoch, seq } = one.entry
   const [next, previous] = [

@@ -10,6 +10,7 @@ import { type Eraser, startEraser } from './eraser.ts'
 import type { LedgerEvents } from './events.ts'
 import type { HeadListener } from './heads.ts'
 import type { StateReader } from './ledger-state.ts'
+import { startTreeJudge } from './log-trees.ts'
 import { startProofs } from './proofs.ts'
 import { HUB } from './questions.ts'
 import { answerRedactions } from './redaction-questions.ts'
@@ -46,6 +47,7 @@ export async function startHolder(options: {
   undo.use(answerRedactions(asked))
   undo.use(answerSnapshots(asked))
   undo.use(startRootJudge({ db, own, heads, read, judged: events.rootJudged, failed: events.failed }))
+  undo.use(startTreeJudge({ db, own, heads, judged: events.treeJudged, failed: events.failed }))
   const held = undo.move()
   return { takeBack: eraser.takeBack, [Symbol.asyncDispose]: () => held.disposeAsync() }
 }

@@ -6,7 +6,7 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
 import type { Digest } from '../../schemas/digest.ts'
 import { formatLogId, type LogHead, type LogId, type Position } from '../../schemas/log.ts'
-import { type Statement, type Tail, wireOf } from '../postgres/pipeline.ts'
+import { type Send, type Statement, type Tail, wireOf } from '../postgres/pipeline.ts'
 import type { LedgerTables } from './tables.ts'
 
 export type StoredEntry = {
@@ -141,25 +141,27 @@ const LOCK_LOGS: Statement = {
     FROM log l JOIN unnest($1::text[], $2::text[], $3::text[]) AS w(origin, dataset, audience)
       USING (origin, dataset, audience) ORDER BY l.id FOR UPDATE OF l`,
 }
-const APPEND_ENTRY: Statement = {
-  name: 'append_entry',
-  text: `INSERT INTO envelope (log_id, epoch, seq, digest, token, encoding, body, records, refusal)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-}
-const MOVE_HEAD: Statement = {
-  name: 'move_head',
-  text: 'UPDATE log SET epoch = $2, seq = $3, digest = $4, issued_at = $5 WHERE id = $1',
+const EXPECT_LOG: Statement = { name: 'expect_log', text: 'SELECT expect_log($1, $2, $3, $4, $5, $6)' }
+const APPEND_TEXT = `INSERT INTO envelope (log_id, epoch, seq, digest, token, encoding, body, records, refusal)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+const APPEND_ENTRY: Statement = { name: 'append_entry', text: APPEND_TEXT }
+const APPEND_HEAD: Statement = {
+  name: 'append_head',
+  text: `WITH appended AS (${APPEND_TEXT}) UPDATE log SET epoch = $2, seq = $3, digest = $4, issued_at = $10 WHERE id = $1`,
 }
 
-/** Locks the named logs for this transaction, making them first where they are new. In one order, so that no two can deadlock. */
-export async function lockLogs(trx: Writer, logs: readonly LogId[]): Promise<Map<string, LogState>> {
+/**
+ * Locks the named logs for this transaction, making them first where they are new. In one order, so that no two can deadlock. With the
+ * transaction's `wire` the question goes out at the call: what is sent after it is answered under the lock.
+ */
+export async function lockLogs(trx: Writer, logs: readonly LogId[], wire?: Send): Promise<Map<string, LogState>> {
   const sorted = [...new Map(logs.map(log => [formatLogId(log), log])).values()]
   const [origins, datasets, audiences] = [
     sorted.map(log => log.origin),
     sorted.map(log => log.dataset),
     sorted.map(log => log.audience),
   ]
-  const send = await wireOf(trx)
+  const send = wire ?? (await wireOf(trx))
   const read = () => send<LogStateRow>(LOCK_LOGS, [origins, datasets, audiences])
   let rows = await read()
   if (rows.length < sorted.length) {
@@ -172,19 +174,27 @@ export async function lockLogs(trx: Writer, logs: readonly LogId[]): Promise<Map
   return new Map(rows.map(row => [formatLogId(row), stateOf(row)]))
 }
 
+/**
+ * Locks logs that are believed to stand as told, without waiting for the answer: one way to the server less than `lockLogs`. Where one
+ * does not (or is frozen, or being loaded), the whole transaction fails, and `isOutdated` says so.
+ */
+export async function expectLogs(trx: Writer, states: Iterable<LogState>, tail: Tail): Promise<void> {
+  const send = await wireOf(trx)
+  for (const { id, head, base } of [...states].sort((a, b) => a.id - b.id))
+    tail(send(EXPECT_LOG, [id, head?.epoch ?? 0, head?.seq ?? 0, head?.digest ?? null, base?.epoch ?? 0, base?.seq ?? 0]))
+}
+
 /** Appends entries, each the next of its log, and moves the logs' heads to the last of them. With a `tail`, sent and not waited for. */
 export async function appendEntries(trx: Writer, entries: readonly NewEntry[], tail?: Tail): Promise<void> {
   if (entries.length === 0) return
   const send = await wireOf(trx)
   const last = new Map(entries.map(entry => [entry.logId, entry]))
-  const sent = [
-    ...entries.map(({ logId, position: { epoch, seq }, digest, token, encoding, body, records, refusal }) =>
-      send(APPEND_ENTRY, [logId, epoch, seq, digest, token, encoding, body === null ? null : bytesOf(body), records, refusal]),
-    ),
-    ...[...last.values()].map(({ logId, position: { epoch, seq }, digest, issuedAt }) =>
-      send(MOVE_HEAD, [logId, epoch, seq, digest, issuedAt]),
-    ),
-  ]
+  const sent = entries.map(entry => {
+    const { logId, position, digest, token, encoding, body, records, refusal, issuedAt } = entry
+    const bytes = body === null ? null : bytesOf(body)
+    const values = [logId, position.epoch, position.seq, digest, token, encoding, bytes, records, refusal]
+    return last.get(logId) === entry ? send(APPEND_HEAD, [...values, issuedAt]) : send(APPEND_ENTRY, values)
+  })
   if (tail === undefined) await Promise.all(sent)
   else for (const one of sent) tail(one)
 }

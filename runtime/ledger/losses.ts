@@ -30,6 +30,9 @@ export async function voidEntries(trx: Transaction<LedgerTables>, { logId, lost,
  */
 export async function forgetLog(trx: Transaction<LedgerTables>, logId: number): Promise<void> {
   await sql`DELETE FROM envelope WHERE log_id = ${logId}::int`.execute(trx)
+  // What was erased is asked for again: an entry that comes back may come with its first body.
+  await sql`DELETE FROM redaction WHERE log_id = ${logId}::int`.execute(trx)
+  await sql`DELETE FROM backfill WHERE log_id = ${logId}::int`.execute(trx)
   await sql`
     UPDATE log SET epoch = 0, seq = 0, digest = NULL, issued_at = NULL,
       base_epoch = 0, base_seq = 0, base_digest = NULL, base_token = NULL WHERE id = ${logId}::int`.execute(trx)

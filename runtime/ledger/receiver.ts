@@ -14,7 +14,7 @@ import { checkAddressed, checkRedaction, openRedaction, type Redaction } from '.
 import { settle } from '../../schemas/settlement.ts'
 import type { Head } from '../../schemas/statements.ts'
 import { parseLogSubject } from '../../schemas/subjects.ts'
-import { isDataError } from '../postgres/database.ts'
+import { isDataError, isOutdated } from '../postgres/database.ts'
 import { type Tail, transact } from '../postgres/pipeline.ts'
 import type {
   Accepted,
@@ -32,7 +32,7 @@ import { type Bodies, bodiesForAll, type Opening } from './bodies.ts'
 import { erase, erasedPlaces } from './erasure.ts'
 import { freeze } from './forks.ts'
 import { behindClosing, readHeld } from './held-logs.ts'
-import { appendEntries, type LogState, lockLogs, type NewEntry } from './ledger.ts'
+import { appendEntries, expectLogs, type LogState, lockLogs, type NewEntry } from './ledger.ts'
 import { forgetLog, lossOf, voidEntries } from './losses.ts'
 import { type Quarantined, quarantine } from './quarantine.ts'
 import { noteRedaction } from './redactions.ts'
@@ -56,6 +56,8 @@ export function createReceiver(options: {
   readonly withdrawn?: (log: LogId, from: Position, count: { readonly entries: number; readonly keys: number }) => void
 }): Receiver {
   const { db, membership, effect, bodies = bodiesForAll } = options
+  /** Where logs stood after the last commit here. It is only believed: a transaction that rests on it has the database compare. */
+  const believed = new Map<string, LogState>()
 
   async function open(arrival: Arrival): Promise<Opened> {
     let token: OpenedToken | null = null
@@ -102,12 +104,27 @@ export function createReceiver(options: {
   }
 
   async function receiveEntries(opened: readonly (OpenedEntry | OpenedFault)[]): Promise<Outcome[]> {
-    try {
-      return await transact(db, (trx, tail) => settleAll(trx, opened, false, tail))
-    } catch (error) {
-      if (!isDataError(error)) throw error
-      return await transact(db, (trx, tail) => settleAll(trx, opened, true, tail))
+    for (let careful = false; ; ) {
+      try {
+        const { outcomes, moved } = await transact(db, (trx, tail) => settleAll(trx, opened, careful, tail))
+        for (const [id, state] of moved) believed.set(id, state)
+        return outcomes
+      } catch (error) {
+        believed.clear()
+        if (isOutdated(error)) continue
+        if (careful || !isDataError(error)) throw error
+        careful = true
+      }
     }
+  }
+
+  /** The logs of these entries, locked: as they are believed to stand where that is known of all, otherwise as they are read. */
+  async function lock(trx: Transaction<LedgerTables>, good: readonly OpenedEntry[], tail: Tail): Promise<Map<string, LogState>> {
+    const logs = new Map(good.map(one => [formatLogId(one.token.log), one.token.log]))
+    const known = [...logs.keys()].flatMap(id => believed.get(id) ?? [])
+    if (known.length < logs.size) return lockLogs(trx, [...logs.values()])
+    await expectLogs(trx, known, tail)
+    return new Map(known.map(state => [formatLogId(state.log), state]))
   }
 
   async function receiveRedaction({ arrival, redaction, plain }: OpenedEntry | OpenedRedaction): Promise<Outcome> {
@@ -135,15 +152,9 @@ export function createReceiver(options: {
     opened: readonly (OpenedEntry | OpenedFault)[],
     careful: boolean,
     tail: Tail,
-  ): Promise<Outcome[]> {
+  ): Promise<{ outcomes: Outcome[]; moved: ReadonlyMap<string, LogState> }> {
     const good = opened.filter(one => one.error === null)
-    const states =
-      good.length === 0
-        ? new Map<string, LogState>()
-        : await lockLogs(
-            trx,
-            good.map(one => one.token.log),
-          )
+    const states = good.length === 0 ? new Map<string, LogState>() : await lock(trx, good, tail)
     const held = await readHeld(trx, states, good, options.announced)
     const arriving = good.map(one => ({ log: one.token.log, entry: one.token.entry, token: one.arrival.token }))
     const settled = settle(held, arriving)
@@ -223,7 +234,7 @@ export function createReceiver(options: {
     if (effect !== null) for (const one of openings) aside.push(...(await readEarlier(trx, bodies, effect, one, careful)))
     await quarantine(trx, await withhold(trx, aside))
     for (const one of losses) await withdraw(trx, one)
-    return outcomes
+    return { outcomes, moved: movedTo(states, entries, losses) }
   }
 
   /** After everything else of the group: what is left of the log decides, whatever order it came in. */
@@ -241,6 +252,22 @@ export function createReceiver(options: {
 }
 
 type Declared = { readonly state: LogState; readonly token: OpenedToken; readonly lost: Position }
+
+/** Where logs stand that were plainly continued; of any other, the next transaction reads. */
+function movedTo(
+  states: ReadonlyMap<string, LogState>,
+  entries: readonly NewEntry[],
+  losses: readonly Declared[],
+): Map<string, LogState> {
+  const last = new Map(entries.map(({ logId, position, digest }) => [logId, { ...position, digest }]))
+  for (const { state } of losses) last.delete(state.id)
+  return new Map(
+    [...states].flatMap(([id, state]) => {
+      const head = last.get(state.id)
+      return head === undefined ? [] : [[id, { ...state, head }]]
+    }),
+  )
+}
 
 const isRedaction = (one: Opened): one is OpenedRedaction => one.token === null && one.error === null
 

@@ -5,11 +5,12 @@
  */
 import type { Msg } from '@nats-io/transport-node'
 import type { Kysely } from 'kysely'
+import { holdsFrom } from '../../schemas/backfill-rule.ts'
 import { tokenKindOf } from '../../schemas/bundle.ts'
 import { ExchangeError } from '../../schemas/errors.ts'
 import { parseIJson } from '../../schemas/i-json.ts'
 import { LIMITS } from '../../schemas/limits.ts'
-import { comparePositions, formatLogId, formatPosition, type LogHead, type LogId } from '../../schemas/log.ts'
+import { formatLogId, formatPosition, type LogHead, type LogId } from '../../schemas/log.ts'
 import { audiencesRead, type Membership, memberOf } from '../../schemas/membership.ts'
 import { openToken } from '../../schemas/opening.ts'
 import { openHead } from '../../schemas/statements.ts'
@@ -17,6 +18,7 @@ import { HEADERS, type QuestionKind, questionSubject } from '../../schemas/subje
 import type { Broker } from '../nats.ts'
 import type { Arrival } from './arrival.ts'
 import type { HeadListener } from './heads.ts'
+import { heldBehind } from './history.ts'
 import { entriesAt, readLog, readLogs, readOnward } from './ledger.ts'
 import { lostTokens } from './losses.ts'
 import { arrivalOf, entryHeaders } from './message.ts'
@@ -126,9 +128,12 @@ export function answerQuestions(options: {
   async function range(message: Msg, question: RangeQuestion): Promise<void> {
     const state = await readLog(db, question)
     if (state === null) throw new ExchangeError('LOG_UNKNOWN', `expected a log held here, got ${formatLogId(question)}`)
-    if (state.base !== null && comparePositions({ epoch: question.epoch, seq: question.from }, state.base) <= 0) {
-      throw new ExchangeError('ENVELOPE_UNKNOWN', `${formatLogId(question)} begins here behind ${formatPosition(state.base)}`)
-    }
+    const missing = await heldBehind(db, state)
+    if (!holdsFrom(missing, { epoch: question.epoch, seq: question.from }))
+      throw new ExchangeError(
+        'ENVELOPE_UNKNOWN',
+        `${formatLogId(question)} is held here behind ${missing === null ? 'nothing' : formatPosition(missing)}`,
+      )
     let bytes = 0
     for (const entry of await readOnward(db, state.id, { epoch: question.epoch, seq: question.from }, LIMITS.rangeEnvelopes)) {
       bytes += entry.body?.length ?? 0

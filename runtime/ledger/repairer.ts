@@ -6,7 +6,7 @@
 import type { Kysely } from 'kysely'
 import { comparePositions, formatLogId, type LogId, type Position } from '../../schemas/log.ts'
 import type { Membership } from '../../schemas/membership.ts'
-import { repairSources } from '../../schemas/sync.ts'
+import { passedOver, repairSources } from '../../schemas/sync.ts'
 import type { Broker } from '../nats.ts'
 import { keepRounds } from '../rounds.ts'
 import type { Outcome, Receiver } from './arrival.ts'
@@ -57,13 +57,12 @@ export function startRepairer(options: {
     const sources = repairSources(log, own, [...options.membership().members.keys()])
     let total = 0
     let lastError: unknown = null
-    const empty: string[] = []
+    const asked: { holder: string; added: number }[] = []
     for (const holder of sources) {
       if (stopped) break
       try {
         const added = await fillFrom(holder, log)
-        if (added === 0) empty.push(holder)
-        else for (const other of empty.splice(0)) events.answeredFalsely(other, log, 'empty')
+        asked.push({ holder, added })
         total += added
       } catch (error) {
         lastError = error
@@ -71,6 +70,7 @@ export function startRepairer(options: {
       // Whoever answered has given what it has; the next is asked only while the log still lies behind what is known of it.
       if (total > 0 && !(await isBehind(log))) break
     }
+    for (const holder of passedOver(asked)) events.answeredFalsely(holder, log, 'empty')
     if (total === 0 && lastError !== null) events.failed(log.origin, lastError)
     if (total > 0) events.repaired(log, total)
     return total > 0

@@ -21,6 +21,7 @@ import type { Asked } from '../http/access/guard.ts'
 import type { Doubt, Doubts } from './doubts.ts'
 import { readConvictions, readForks } from './forks.ts'
 import { type HeadListener, livenessOf, withheldHeads } from './heads.ts'
+import { heldBehind } from './history.ts'
 import { readLog, readLogs, readRange, type StoredEntry } from './ledger.ts'
 import { countQuarantine } from './quarantine.ts'
 import { readRedactions } from './redactions.ts'
@@ -58,7 +59,10 @@ export function addLedgerRoutes(
     { config: { access: { operation: 'ledger.read' } }, schema: { summary: 'Where every log stands here', tags: ['ledger'] } },
     async () => {
       const now = options.clock()
-      const logs = (await readLogs(db)).map(({ log, head, issuedAt, receipt, frozen }) => {
+      const states = await readLogs(db)
+      const missing = new Map(await Promise.all(states.map(async state => [state.id, await heldBehind(db, state)] as const)))
+      const logs = states.map(({ id, log, head, issuedAt, receipt, frozen }) => {
+        const behind = missing.get(id) ?? null
         const announced = options.heads().newest(log.origin, log.audience)
         const ahead = announced?.logs.find(other => formatLogId(other.log) === formatLogId(log))?.head ?? null
         return {
@@ -67,6 +71,8 @@ export function addLedgerRoutes(
           issued_at: issuedAt?.toISOString() ?? null,
           announced: ahead,
           frozen,
+          /** a log that began here with a snapshot: the newest entry that is still missing before it */
+          missing_until: behind === null ? null : { epoch: behind.epoch, seq: behind.seq },
           origin_state: log.origin === own ? 'own' : livenessOf(announced, now),
           announced_at: announced?.issuedAt.toISOString() ?? null,
           lag: ahead === null || head === null ? null : ahead.epoch === head.epoch ? Math.max(0, ahead.seq - head.seq) : ahead.seq,

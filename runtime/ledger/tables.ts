@@ -169,6 +169,9 @@ export type BootstrapRow = {
 }
 export type BootstrapGroupRow = { log_id: number; number: number; records: number; first_key: string; last_key: string }
 
+/** Beside a base: the newest entry before it that is missing here still; no digest once the history is whole and not judged yet. */
+export type BackfillRow = { log_id: number; epoch: number; seq: number; digest: string | null }
+
 export type LedgerTables = {
   log: LogRow
   envelope: EnvelopeRow
@@ -182,6 +185,7 @@ export type LedgerTables = {
   state_root: StateRootRow
   bootstrap: BootstrapRow
   bootstrap_group: BootstrapGroupRow
+  backfill: BackfillRow
 }
 
 export const ledgerMigration = {
@@ -270,6 +274,23 @@ export const ledgerMigration = {
       CREATE TABLE bootstrap (
         log_id integer PRIMARY KEY REFERENCES log, epoch integer NOT NULL, seq bigint NOT NULL, digest text NOT NULL,
         root text NOT NULL, records bigint NOT NULL, token text NOT NULL, manifest bytea
+      )`.execute(db)
+    // Locks a log that is believed to stand at a position; where it does not, SQLSTATE 40001 says: read, and try again.
+    await sql`
+      CREATE FUNCTION expect_log(log_id integer, epoch integer, seq bigint, digest text, base_epoch integer, base_seq bigint)
+      RETURNS void LANGUAGE plpgsql AS $$
+      BEGIN
+        PERFORM FROM log AS l
+        WHERE l.id = $1 AND l.epoch = $2 AND l.seq = $3 AND l.digest IS NOT DISTINCT FROM $4 AND l.base_epoch = $5 AND l.base_seq = $6
+          AND NOT EXISTS (SELECT FROM fork AS f WHERE f.log_id = $1) AND NOT EXISTS (SELECT FROM bootstrap AS b WHERE b.log_id = $1)
+        FOR UPDATE OF l;
+        IF NOT FOUND THEN
+          RAISE SQLSTATE '40001' USING MESSAGE = 'the log does not stand where it was believed to';
+        END IF;
+      END $$`.execute(db)
+    await sql`
+      CREATE TABLE backfill (
+        log_id integer PRIMARY KEY REFERENCES log, epoch integer NOT NULL, seq bigint NOT NULL, digest text
       )`.execute(db)
     await sql`
       CREATE TABLE bootstrap_group (

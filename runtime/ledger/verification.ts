@@ -14,6 +14,7 @@ import { type OpenedToken, openBytes, openToken } from '../../schemas/opening.ts
 import { checkAddressed, checkRedactedBatch, openRedaction, type Redaction } from '../../schemas/redaction.ts'
 import { openReceipt } from '../../schemas/statements.ts'
 import { type Bodies, bodiesForAll } from './bodies.ts'
+import { heldBehind } from './history.ts'
 import { entriesAt, entriesOf, type HeldEntry, isBehind, readLogs } from './ledger.ts'
 import { lossFaults } from './losses.ts'
 import type { LedgerTables } from './tables.ts'
@@ -57,7 +58,7 @@ export type Progress =
     }
   | { readonly kind: 'end'; readonly logs: number; readonly entries: number; readonly records: number; readonly findings: number }
 
-/** `base`: the log was loaded from a snapshot of this position, whose root was checked then; what is before it is not held. */
+/** `base`: up to this position the log is not held here; what stood there was loaded from a snapshot, whose root was checked then. */
 export type VerifiedLog = { readonly id: number; readonly log: LogId; readonly base: LogHead | null }
 
 /** Compares what a program derives from the ledger with the ledger, in the same snapshot; returns how many records it compared. */
@@ -90,10 +91,13 @@ export async function* verifyLedger(options: {
 }): AsyncGenerator<Progress, void, undefined> {
   const { db } = options
   const total = { logs: 0, entries: 0, records: 0, findings: 0 }
-  for (const { id, log, base, loading } of await readLogs(db)) {
-    if (loading) continue
+  for (const state of await readLogs(db)) {
+    if (state.loading) continue
+    const { id, log } = state
     const sum = { entries: 0, records: 0, findings: 0 }
     const trx = await db.startTransaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute()
+    // What began with a snapshot is verified as far back as it is held.
+    const base = await heldBehind(trx, state)
     try {
       for await (const one of verifyEntries(trx, { id, log, base }, options)) {
         if (one.kind === 'finding') sum.findings += 1

@@ -43,6 +43,8 @@ export type JoinOptions = {
   /** to be taken away */
   readonly recoveryFile: string
   readonly passphrase: string | null
+  /** socket of a signing agent, in which the keys are made */
+  readonly agentSocket?: string | undefined
   readonly recoveryPassphrase: string | null
   readonly base?: string
   readonly onProgress: (progress: JoinProgress) => void
@@ -83,12 +85,13 @@ export async function joinFederation(options: JoinOptions): Promise<boolean> {
 }
 
 /** The keys and the request, made once. */
-async function prepareRequest({ file, folder, recoveryFile, passphrase, recoveryPassphrase, base }: JoinOptions): Promise<Request> {
+async function prepareRequest(options: JoinOptions): Promise<Request> {
+  const { file, folder, recoveryFile, passphrase, recoveryPassphrase, agentSocket, base } = options
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const places = placesIn(folder)
   const before = await readSecretJson<Request>(places.request)
   if (before?.ticket === file.ticket) return before
-  const keyring = await openKeyring({ folder: places.keys, passphrase })
+  const keyring = await openKeyring({ folder: places.keys, agentSocket, passphrase })
   const key = keyring.all()[0] ?? (await keyring.create())
   const recovery = await readKeyFile(recoveryFile, recoveryPassphrase).catch((error: unknown) => {
     const cause = isExchangeError(error) ? (error.cause as NodeJS.ErrnoException | undefined) : undefined

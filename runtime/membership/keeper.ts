@@ -8,6 +8,7 @@ import type { Kysely } from 'kysely'
 import { ExchangeError, isExchangeError } from '../../schemas/errors.ts'
 import { applyEntry, takeEntries } from '../../schemas/membership/application.ts'
 import { openEntry } from '../../schemas/membership/entries.ts'
+import { commonEntries } from '../../schemas/membership/replacement.ts'
 import { type Conviction, emptyState, type MembershipState, membershipOf, type Outcome } from '../../schemas/membership/state.ts'
 import { type Membership, parseMembership } from '../../schemas/membership.ts'
 import { openReceipt, type Receipt } from '../../schemas/statements.ts'
@@ -35,6 +36,8 @@ export type MembershipKeeper = MembershipSource & {
    * What is not the hub's is told to `events` and dropped.
    */
   take(tokens: readonly string[]): Promise<{ readonly outcomes: readonly Outcome[]; readonly waiting: readonly string[] }>
+  /** What another process of this program has entered into the same database is known when it answers. */
+  refresh(): Promise<void>
 }
 
 export type MembershipEvents = {
@@ -98,19 +101,39 @@ export async function openMembershipKeeper(options: {
     const refusals = new Map(
       outcomes.flatMap(outcome => (outcome.kind === 'refused' ? [[outcome.entry.claims.seq, outcome.error.code] as const] : [])),
     )
-    const rows = after.tokens.slice(before.position).map((token, index) => {
-      const seq = before.position + 1 + index
+    const common = commonEntries(before, after)
+    const dropped = before.tokens.slice(common)
+    const rows = after.tokens.slice(common).map((token, index) => {
+      const seq = common + 1 + index
       return { seq, digest: openEntry(token, fed).digest, token, refusal: refusals.get(seq) ?? null }
     })
+    const voided = outcomes.flatMap(outcome => (outcome.kind === 'applied' ? (outcome.voided ?? []) : []))
     const convictions = outcomes.flatMap((outcome): readonly Conviction[] =>
       outcome.kind === 'applied' ? outcome.convictions : outcome.kind === 'contradiction' ? [outcome.conviction] : [],
     )
-    if (rows.length === 0 && convictions.length === 0) return
+    if (rows.length === 0 && convictions.length === 0 && dropped.length === 0) return
     await db.transaction().execute(async trx => {
+      if (dropped.length > 0) {
+        const aside = dropped.map((token, index) => ({ seq: common + 1 + index, digest: openEntry(token, fed).digest, token }))
+        await trx.deleteFrom('membership_entry').where('seq', '>', common).execute()
+        await trx
+          .insertInto('membership_dropped')
+          .values(aside)
+          .onConflict(conflict => conflict.doNothing())
+          .execute()
+      }
       if (rows.length > 0) await trx.insertInto('membership_entry').values(rows).execute()
+      if (voided.length > 0)
+        await trx.updateTable('membership_entry').set({ refusal: 'KEY_OUT_OF_RANGE' }).where('seq', 'in', voided).execute()
       for (const conviction of convictions)
         if (await convict(trx.$pickTables<keyof LedgerTables>(), conviction)) events.hubConvicted(conviction.reason)
     })
+  }
+
+  function moved(before: MembershipState, outcomes: readonly Outcome[]): void {
+    if (state.tokens === before.tokens) return
+    events.membershipMoved(state.position, outcomes)
+    for (const heard of listeners) heard({ before, after: state, outcomes })
   }
 
   async function takeNow(tokens: readonly string[]): Promise<{ outcomes: readonly Outcome[]; waiting: readonly string[] }> {
@@ -121,10 +144,7 @@ export async function openMembershipKeeper(options: {
     await keep(before, taken.state, taken.outcomes)
     state = taken.state
     membership = next
-    if (state.position > before.position) {
-      events.membershipMoved(state.position, taken.outcomes)
-      for (const heard of listeners) heard({ before, after: state, outcomes: taken.outcomes })
-    }
+    moved(before, taken.outcomes)
     return { outcomes: taken.outcomes, waiting: taken.waiting }
   }
 
@@ -145,6 +165,33 @@ export async function openMembershipKeeper(options: {
     return done
   }
 
+  async function refresh(): Promise<void> {
+    const done = working.then(async () => {
+      const { last } = await db
+        .selectFrom('membership_entry')
+        .select(({ fn }) => fn.max<number | null>('seq').as('last'))
+        .executeTakeFirstOrThrow()
+      if ((last ?? 0) <= state.position) return
+      const rows = await db
+        .selectFrom('membership_entry')
+        .select('token')
+        .where('seq', '>', state.position)
+        .orderBy('seq')
+        .execute()
+      const before = state
+      const { state: after, outcomes } = await takeEntries(
+        before,
+        rows.map(({ token }) => token),
+        { receipts: await ownReceipts() },
+      )
+      state = after
+      membership = after.anchored ? await membershipOf(after) : null
+      moved(before, outcomes)
+    })
+    working = done.catch(() => {})
+    await done
+  }
+
   if (state.position < options.first.length) await take(options.first)
   return {
     state: () => state,
@@ -153,6 +200,7 @@ export async function openMembershipKeeper(options: {
       throw new ExchangeError('MEMBERSHIP_UNTRUSTED', `${fed}: expected an entry signed with the trusted anchor key`)
     },
     take,
+    refresh,
     onChange(heard) {
       listeners.add(heard)
       return { [Symbol.dispose]: () => void listeners.delete(heard) }

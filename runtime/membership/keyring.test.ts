@@ -47,9 +47,14 @@ test('keys are found again in the folder, under their passphrase', async () => {
 test('a key that a signing agent holds signs without being here', async () => {
   const key = await createKeyFile(join(folder, 'agent.jwk.json'))
   const socketPath = join(folder, 'agent', 'socket')
-  await using _agent = await startAgent({ socketPath, issuer: '530000', keys: [key], events: { signed() {}, refused() {} } })
-  const keyring = await openKeyring({ folder: join(folder, 'd'), passphrase: null })
-  await keyring.adopt(socketPath, [key.kid, 'A'.repeat(43)])
+  await using _agent = await startAgent({
+    socketPath,
+    issuer: '530000',
+    keys: [key],
+    make: null,
+    events: { created() {}, signed() {}, refused() {} },
+  })
+  const keyring = await openKeyring({ folder: join(folder, 'd'), passphrase: null, agentSocket: socketPath })
   expect(keyring.all().map(({ jwk }) => jwk.kid)).toEqual([key.kid])
   const token = await keyring.named(key.kid)?.signer.sign('head', { iss: '530000' })
   expect(token?.split('.')).toHaveLength(3)

@@ -3,14 +3,15 @@
  * newest that is active there. Asked in the same breath as the membership position, so that what is sealed names a position at which
  * its key was active.
  */
-import { mkdir, readdir } from 'node:fs/promises'
-import { join } from 'node:path'
-import { ExchangeError, isExchangeError } from '../../schemas/errors.ts'
+
+import { SIGNING_ALGORITHM } from '../../schemas/algorithms.ts'
+import { ExchangeError } from '../../schemas/errors.ts'
 import { type KeyJwk, namedJwk } from '../../schemas/membership/keys.ts'
 import type { MemberKey } from '../../schemas/membership.ts'
 import type { Signer } from '../../schemas/tokens.ts'
-import { connectAgent } from '../keys/agent-signer.ts'
-import { createKeyFile, type KeyFile, readKeyFile, signerOf } from '../keys/key-file.ts'
+import { openAgentLink } from '../keys/agent-signer.ts'
+import { type KeyFile, signerOf } from '../keys/key-file.ts'
+import { openKeyFolder } from '../keys/key-folder.ts'
 
 export type HeldKey = { readonly jwk: KeyJwk; readonly signer: Signer }
 export type Keyring = {
@@ -18,34 +19,31 @@ export type Keyring = {
   active(keys: readonly MemberKey[]): Signer
   named(kid: string): HeldKey | null
   all(): readonly HeldKey[]
-  /** Takes up those of the keys that a signing agent holds. @throws SIGNER_UNAVAILABLE */
-  adopt(agentSocket: string, kids: readonly string[]): Promise<void>
-  /** A new key in a new file. @throws KEY_FILE_INVALID */
+  /** A new key, in a new file or inside the agent. @throws KEY_FILE_INVALID, SIGNER_UNAVAILABLE */
   create(alg?: string): Promise<HeldKey>
 }
 
-const SUFFIX = '.jwk.json'
-
 const held = (key: KeyFile): HeldKey => ({ jwk: namedJwk(key.publicJwk), signer: signerOf(key) })
 
-/** @throws KEY_FILE_INVALID */
+/** @throws KEY_FILE_INVALID, SIGNER_UNAVAILABLE */
 export async function openKeyring(options: {
   /** where key files are kept and made; a name ends in `.jwk.json` */
   readonly folder: string
   /** one more file, wherever it is */
   readonly file?: string | undefined
+  /** the socket of a signing agent: its keys count beside those of the files, and new ones are made there */
+  readonly agentSocket?: string | undefined
   readonly passphrase: string | null
 }): Promise<Keyring> {
-  const { folder, passphrase } = options
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  const names = (await readdir(folder)).filter(name => name.endsWith(SUFFIX)).sort()
-  const paths = [...(options.file === undefined ? [] : [options.file]), ...names.map(name => join(folder, name))]
-  const keys = new Map<string, HeldKey>()
-  for (const path of paths) {
-    const key = held(await readKeyFile(path, passphrase))
+  const { folder, file, agentSocket, passphrase } = options
+  const files = await openKeyFolder({ folder, files: file === undefined ? [] : [file], passphrase })
+  const keys = new Map(files.keys.map(key => [key.kid, held(key)]))
+  const add = (key: HeldKey): HeldKey => {
     keys.set(key.jwk.kid, key)
+    return key
   }
-  let made = names.length
+  const agent = agentSocket === undefined ? null : openAgentLink(agentSocket)
+  if (agent !== null) for (const key of await agent.keys()) add({ jwk: namedJwk(key.jwk), signer: agent.signer(key) })
   return {
     active(registered) {
       const newest = registered
@@ -58,24 +56,14 @@ export async function openKeyring(options: {
     },
     named: kid => keys.get(kid) ?? null,
     all: () => [...keys.values()],
-    async adopt(agentSocket, kids) {
-      for (const kid of kids.filter(one => !keys.has(one))) {
-        const signer = await connectAgent(agentSocket, kid).catch((error: unknown) => {
-          if (isExchangeError(error) && error.code === 'KEY_UNKNOWN') return null
-          throw error
-        })
-        if (signer !== null) keys.set(kid, { jwk: namedJwk(signer.publicJwk), signer })
+    async create(alg = SIGNING_ALGORITHM) {
+      if (agent !== null) {
+        const key = await agent.create(alg)
+        return add({ jwk: namedJwk(key.jwk), signer: agent.signer(key) })
       }
-    },
-    async create(alg) {
-      for (;;) {
-        made += 1
-        const path = join(folder, `signing-${made}${SUFFIX}`)
-        if (names.includes(`signing-${made}${SUFFIX}`)) continue
-        const key = held(await createKeyFile(path, { passphrase, ...(alg === undefined ? {} : { alg }) }))
-        keys.set(key.jwk.kid, key)
-        return key
-      }
+      const made = await files.make?.(alg)
+      if (made === undefined) throw new ExchangeError('KEY_FILE_INVALID', `${folder}: expected a folder in which keys are made`)
+      return add(held(made))
     },
   }
 }

@@ -5,7 +5,7 @@ import { Pool, types } from 'pg'
 import { ExchangeError } from '../../schemas/errors.ts'
 import { PipeliningDialect } from './pipeline.ts'
 
-export { isDataError, translateDatabaseError } from './faults.ts'
+export { isDataError, isOutdated, translateDatabaseError } from './faults.ts'
 
 export type Database<Tables> = { readonly kysely: Kysely<Tables>; readonly pool: Pool } & AsyncDisposable
 

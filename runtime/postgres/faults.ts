@@ -47,6 +47,9 @@ const kindOf = (error: unknown): Kind => {
   return LOST.test(error.message) ? 'unavailable' : 'internal'
 }
 
+/** Whether what the transaction rested on has changed since it was read: read it again, and repeat. */
+export const isOutdated = (error: unknown): boolean => error instanceof DatabaseError && error.code === '40001'
+
 /** Whether the data were refused, so that a batch is worth trying row by row. */
 export const isDataError = (error: unknown): boolean =>
   isExchangeError(error) ? error.code === 'RECORD_NOT_STORABLE' : kindOf(error) === 'data'

@@ -89,7 +89,7 @@ export const wireOf = <Tables>(trx: Transaction<Tables>): Promise<Send> =>
     }
   })
 
-/** Takes what was sent and is not waited for: nothing may be sent behind it but the COMMIT. */
+/** Takes what was sent and is not waited for: what is sent behind it, the COMMIT at least, fails with it. */
 export type Tail = (sent: Promise<unknown>) => void
 
 /**

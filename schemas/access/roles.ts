@@ -21,6 +21,8 @@ type Row = {
 }
 
 const EVERYTHING: Datasets = ['entity', 'trust', 'credit', 'expert', 'trade', 'indicator']
+/** With what only supervision may see: where holders at home use their certificates. */
+const SUPERVISED: Datasets = [...EVERYTHING, 'supervision']
 const DEALS: Datasets = ['entity', 'trust', 'credit', 'expert', 'trade']
 
 export const ROLES = [
@@ -32,6 +34,7 @@ export const ROLES = [
     scope: 'none',
     grants: [
       ['ledger.read'],
+      ['login.rotate'],
       ['ledger.verify'],
       ['ledger.reopen'],
       ['quarantine.read'],
@@ -42,6 +45,8 @@ export const ROLES = [
       ['membership.invite'],
       ['key.change'],
       ['alliance.change'],
+      ['trust.read'],
+      ['certificate.import'],
     ],
   },
   {
@@ -59,6 +64,10 @@ export const ROLES = [
       ['membership.read'],
       ['membership.approve'],
       ['membership.suspend'],
+      ['policy.change'],
+      ['broker.rotate'],
+      ['trust.read'],
+      ['trust.publish'],
     ],
   },
   {
@@ -75,7 +84,15 @@ export const ROLES = [
     en: 'registrar',
     group: 'handling',
     scope: 'none',
-    grants: [['record.ingest', ['entity']], ['record.read', ['entity', 'trust']], ['quarantine.read']],
+    grants: [
+      ['record.ingest', ['entity']],
+      ['record.read', ['entity', 'trust']],
+      ['quarantine.read'],
+      ['trust.read'],
+      ['certificate.verify'],
+      ['signature.verify'],
+      ['certificate.read'],
+    ],
   },
   {
     name: 'centre-clerk',
@@ -92,6 +109,9 @@ export const ROLES = [
       ['mapping.add'],
       ['ledger.read'],
       ['statistics.read'],
+      ['trust.read'],
+      ['certificate.verify'],
+      ['signature.verify'],
     ],
   },
   {
@@ -100,7 +120,17 @@ export const ROLES = [
     en: 'local trading system',
     group: 'handling',
     scope: 'platform',
-    grants: [['record.ingest', DEALS], ['record.read', EVERYTHING], ['mapping.add'], ['ledger.read']],
+    grants: [
+      ['record.ingest', DEALS],
+      ['record.read', EVERYTHING],
+      ['mapping.add'],
+      ['ledger.read'],
+      ['certificate-use.report'],
+      ['trust.read'],
+      ['certificate.verify'],
+      ['signature.verify'],
+      ['certificate.read'],
+    ],
   },
   {
     name: 'sector-supervisor',
@@ -108,7 +138,15 @@ export const ROLES = [
     en: 'supervisor of a sector',
     group: 'supervision',
     scope: 'region-sector',
-    grants: [['record.read', EVERYTHING], ['statistics.read'], ['proof.read'], ['ledger.read']],
+    grants: [
+      ['record.read', EVERYTHING],
+      ['statistics.read'],
+      ['proof.read'],
+      ['ledger.read'],
+      ['trust.read'],
+      ['certificate.verify'],
+      ['signature.verify'],
+    ],
   },
   {
     name: 'comprehensive-supervisor',
@@ -116,7 +154,19 @@ export const ROLES = [
     en: 'comprehensive supervisor',
     group: 'supervision',
     scope: 'region',
-    grants: [['record.read', EVERYTHING], ['statistics.read'], ['proof.read'], ['ledger.read'], ['member.read']],
+    grants: [
+      ['record.read', SUPERVISED],
+      ['certificate-use.read'],
+      ['watch.read'],
+      ['statistics.read'],
+      ['proof.read'],
+      ['ledger.read'],
+      ['member.read'],
+      ['trust.read'],
+      ['certificate.verify'],
+      ['signature.verify'],
+      ['certificate.read'],
+    ],
   },
   {
     name: 'discipline-inspector',
@@ -125,13 +175,19 @@ export const ROLES = [
     group: 'supervision',
     scope: 'none',
     grants: [
-      ['record.read', EVERYTHING],
+      ['record.read', SUPERVISED],
+      ['certificate-use.read'],
+      ['watch.read'],
       ['envelope.read', EVERYTHING],
       ['statistics.read'],
       ['proof.read'],
       ['ledger.read'],
       ['quarantine.read'],
       ['member.read'],
+      ['trust.read'],
+      ['certificate.verify'],
+      ['signature.verify'],
+      ['certificate.read'],
     ],
   },
   {
@@ -153,6 +209,9 @@ export const ROLES = [
       ['record.read', EVERYTHING],
       ['envelope.read', EVERYTHING],
       ['statistics.read'],
+      ['watch.read'],
+      ['watch.change'],
+      ['login.rotate'],
       ['ledger.read'],
       ['proof.read'],
       ['quarantine.read'],
@@ -168,8 +227,16 @@ export const ROLES = [
       ['membership.invite'],
       ['membership.approve'],
       ['membership.suspend'],
+      ['policy.change'],
+      ['broker.rotate'],
       ['key.change'],
       ['alliance.change'],
+      ['trust.read'],
+      ['trust.publish'],
+      ['certificate.verify'],
+      ['signature.verify'],
+      ['certificate.read'],
+      ['certificate.import'],
     ],
   },
 ] as const satisfies readonly Row[]

@@ -76,7 +76,7 @@ export const DATASETS = [
   {
     name: 'supervision',
     zh: '监管信息',
-    ...reserved,
+    ...first,
     owner: 'authority',
     freshness: stale(HOUR, 'ask'),
     retention_days: null,

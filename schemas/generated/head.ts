@@ -45,6 +45,10 @@ export interface HeadClaims {
      */
     red?: number
     /**
+     * Root of the Merkle tree over the digests of this epoch's entries up to that position; of logs whose single entries are proved.
+     */
+    tree?: string
+    /**
      * The newest snapshot of this log: the position whose state it holds, the digest of the entry there, the root of the state, its number of records.
      */
     snap?: {

@@ -75,6 +75,10 @@ export interface KeysClaims {
    */
   proofs?: string[]
   /**
+   * Public half of the next broker key of the node; the one before is revoked.
+   */
+  nkey?: string
+  /**
    * The next key that content keys are wrapped for.
    */
   enc?: {

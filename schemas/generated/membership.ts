@@ -219,6 +219,14 @@ export type MembershipClaims = {
        * The retired keys were stolen; said under the recovery key only.
        */
       stolen?: true
+      /**
+       * Position in this log where the words of the stolen keys end: of what they signed past it only what members signed themselves stays. The entry before this one unless given.
+       */
+      ends?: number
+      /**
+       * With stolen: digests of the entries up to the one before this, the newest last. What a thief put in their place elsewhere is dropped.
+       */
+      chain?: string[]
       recovery?: SigningKey
       /**
        * One hutong-possession+jwt of every key that enters here and does not sign this token.

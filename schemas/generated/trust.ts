@@ -1,43 +1,31 @@
 // Generated from datasets/trust.schema.json by `npm run codegen`. Do not edit.
 
 /**
- * One entry of a list of trusted certification authorities.
+ * One issue of a list of trusted certification authorities, signed by its operator; the key of the record is the identifier of the list.
  */
 export interface TrustBody {
   /**
-   * Identifier of the list that the entry belongs to.
+   * Identifier of the list: CN, or the code of its operator.
    */
   list_id: string
-  /**
-   * Name of the certification authority.
-   */
-  ca_name: string
-  /**
-   * Kind of service that the entry is about.
-   */
-  service_type: 'ca' | 'timestamp' | 'seal'
-  /**
-   * Status of the service.
-   */
-  status: 'granted' | 'suspended' | 'withdrawn'
-  /**
-   * Time from which the status holds, with offset.
-   */
-  status_from: string
-  /**
-   * Certificates of the service: base64 of DER.
-   */
-  certificates: string[]
-  /**
-   * Where revocation lists are published.
-   */
-  crl_urls?: string[]
-  /**
-   * Where the status of a certificate can be asked.
-   */
-  ocsp_urls?: string[]
   /**
    * Territory that the list speaks for: CN or a region code.
    */
   territory: string
+  /**
+   * Number of the issue.
+   */
+  sequence: number
+  /**
+   * Time of issue, with offset.
+   */
+  issued_at: string
+  /**
+   * Time at which the issue expires, with offset.
+   */
+  next_update: string
+  /**
+   * The list: compact JWS of its operator (wire/trust-list.schema.json).
+   */
+  list: string
 }

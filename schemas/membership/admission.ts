@@ -40,6 +40,7 @@ export const ADMISSION_RULES = {
       platforms: act.platforms ?? [],
       base: claims.base ?? null,
       nkey: claims.nkey,
+      formerNkeys: formerly(before, claims.nkey),
       admittedAt: before?.admittedAt ?? seq,
       standing: 'admitted',
       standingAt: seq,
@@ -54,7 +55,11 @@ export const ADMISSION_RULES = {
     const { member, consent } = await changeOf(state, act)
     if (consent.claims.leave !== undefined)
       throw new ExchangeError('MEMBERSHIP_FORGED', `${act.code}: the member leaves, expected an entry that says so`)
-    return { state: withMember(state, { ...member, ring: await ringAfter(state, member, consent, context) }) }
+    const { nkey = member.nkey } = consent.claims
+    if (nkey !== member.nkey && (member.formerNkeys.includes(nkey) || isBrokerKey(state, nkey)))
+      throw new ExchangeError('KEY_TAKEN', `${act.code}: expected a key at the broker that was never registered`)
+    const ring = await ringAfter(state, member, consent, context)
+    return { state: withMember(state, { ...member, ring, nkey, formerNkeys: formerly(member, nkey) }) }
   },
 } satisfies Pick<Rules, 'admit' | 'keys'>
 
@@ -63,6 +68,13 @@ const joined = (before: KeyRing | undefined, now: KeyRing): KeyRing =>
   before === undefined
     ? now
     : { ...now, counter: before.counter, keys: [...before.keys, ...now.keys], enc: [...before.enc, ...now.enc] }
+
+/** The keys that a member had at the broker before this one. */
+const formerly = (before: MemberState | undefined, nkey: string): readonly string[] =>
+  before === undefined || before.nkey === nkey ? (before?.formerNkeys ?? []) : [...before.formerNkeys, before.nkey]
+
+const isBrokerKey = (state: MembershipState, nkey: string): boolean =>
+  [...state.members.values()].some(member => member.nkey === nkey)
 
 /** @throws MEMBER_CODE_INVALID, TERRITORY_FOREIGN, TERRITORY_TAKEN */
 function checkTerritory(state: MembershipState, { code, kind, territory, platforms = [] }: ActOf<'admit'>, day: string): void {

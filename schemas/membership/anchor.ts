@@ -1,8 +1,18 @@
 /** The hub's own acts: the founding, changes of its keys by the same rules as a member's, and policy. */
 import { ExchangeError } from '../errors.ts'
-import { changeRing, checkPossession, checkSigningKey, newRing } from './keys.ts'
+import { activeKeys, changeRing, checkPossession, checkSigningKey, isAccepted, newRing } from './keys.ts'
 import { isTaken } from './registrations.ts'
-import type { Rules } from './state.ts'
+import type { MembershipState, Policy, Rules } from './state.ts'
+
+/**
+ * Who would sign by keys that a policy accepts no more: the hub, and members that have not left. Whoever enters a policy asks this
+ * first; each must have rolled over to an accepted algorithm. Keys that stand stay good, so a holder need not judge it.
+ */
+export const lockedOut = (state: MembershipState, { algorithms }: Policy): string[] =>
+  [
+    { name: 'hub', ring: state.hub },
+    ...[...state.members.values()].flatMap(({ code, standing, ring }) => (standing === 'left' ? [] : [{ name: code, ring }])),
+  ].flatMap(({ name, ring }) => (activeKeys(ring).some(({ jwk }) => isAccepted(jwk, algorithms)) ? [] : [name]))
 
 export const ANCHOR_RULES = {
   async found(state, act, { seq, entry }) {

@@ -13,6 +13,7 @@ import { ALLIANCE_RULES } from './alliances.ts'
 import { ANCHOR_RULES } from './anchor.ts'
 import { type MembershipEntry, openEntry } from './entries.ts'
 import { type KeyJwk, verificationKey } from './keys.ts'
+import { keepsEffect, type Replacement, replacementIn, stateAt, withoutThieves } from './replacement.ts'
 import { STANDING_RULES } from './standing.ts'
 import type { Effect, MembershipState, Outcome, Rule, Rules } from './state.ts'
 
@@ -30,33 +31,85 @@ export async function applyEntry(
   receipts: readonly Receipt[] = [],
 ): Promise<Outcome> {
   const entry = typeof token === 'string' ? openEntry(token, state.fed) : token
-  const { fed, seq, prv } = entry.claims
+  const { fed, seq } = entry.claims
   if (fed !== state.fed) throw new ExchangeError('FEDERATION_FOREIGN', `expected federation ${state.fed}`)
+  if (state.tokens[seq - 1] === entry.token) return { kind: 'duplicate', state, entry }
+  const replacement = replacementIn(entry)
+  if (replacement === null) return applyNext(state, entry, receipts, null)
+  const stood = await withoutThieves(state, entry, replacement, held => openEntry(held, fed).kid)
+  return applyNext(stood, entry, receipts, replacement)
+}
+
+async function applyNext(
+  state: MembershipState,
+  entry: MembershipEntry,
+  receipts: readonly Receipt[],
+  replacement: Replacement | null,
+): Promise<Outcome> {
+  const { seq, prv } = entry.claims
   const held = state.tokens[seq - 1]
-  if (held === entry.token) return { kind: 'duplicate', state, entry }
   if (seq > state.position + 1) {
     const error = new ExchangeError('MEMBERSHIP_GAP', `expected entry ${state.position + 1}, got ${seq}`)
     return { kind: 'gap', state, entry, from: state.position + 1, error }
   }
+  const vouched = state.vouched.get(seq)
+  if (vouched !== undefined && vouched !== entry.digest)
+    throw new ExchangeError('KEY_OUT_OF_RANGE', `expected the entry ${seq} that the recovery key of the hub vouches for`)
   await verifyToken(entry.parsed, await verificationKey(hubKey(state, entry)))
   const head = state.tokens.at(-1)
   if (held !== undefined) return contradiction(state, entry, held, `two entries at ${seq}`)
   if (head !== undefined && prv !== tokenDigest(head))
     return contradiction(state, entry, head, `entry ${seq} follows another than the one at ${seq - 1}`)
-  const next: MembershipState = {
-    ...state,
-    position: seq,
-    tokens: [...state.tokens, entry.token],
-    anchored: state.anchored || entry.kid === state.anchor,
-  }
+  const next = standingAt(state, entry)
   try {
-    const { state: after, convictions = [] } = await effectOf(next, entry, receipts)
-    return { kind: 'applied', state: after, entry, convictions }
+    const { state: ended, voided } =
+      replacement === null ? { state: next, voided: [] } : await endWords(state, entry, replacement, receipts)
+    const { state: after, convictions = [] } = await effectOf(ended, entry, receipts)
+    return { kind: 'applied', state: after, entry, convictions, ...(voided.length === 0 ? {} : { voided }) }
   } catch (error) {
     if (!isExchangeError(error) || state.position === 0) throw error
     return { kind: 'refused', state: next, entry, error, about: aboutWhom(entry) }
   }
 }
+
+/** The entry takes its position; what it does comes after. */
+const standingAt = (state: MembershipState, entry: MembershipEntry): MembershipState => ({
+  ...state,
+  position: entry.claims.seq,
+  tokens: [...state.tokens, entry.token],
+  past: [...state.past, { ...state, tokens: [], past: [], vouched: NOTHING_VOUCHED }],
+  vouched: state.vouched.has(entry.claims.seq) ? state.vouched : NOTHING_VOUCHED,
+  anchored: state.anchored || entry.kid === state.anchor,
+})
+const NOTHING_VOUCHED: MembershipState['vouched'] = new Map()
+
+/** The state before a replacement's own effect: what the stolen keys said past their end is void, at its position. */
+async function endWords(
+  state: MembershipState,
+  entry: MembershipEntry,
+  replacement: Replacement,
+  receipts: readonly Receipt[],
+): Promise<{ readonly state: MembershipState; readonly voided: readonly number[] }> {
+  const voided: number[] = []
+  let current = stateAt(state, replacement.ends)
+  for (const token of state.tokens.slice(current.position)) {
+    const between = openEntry(token, state.fed)
+    const next = standingAt(current, between)
+    const stays = keepsEffect(between, replacement, current)
+    if (!stays) voided.push(between.claims.seq)
+    current = stays ? await effectOr(next, between, receipts) : next
+  }
+  return { state: standingAt(current, entry), voided }
+}
+
+const effectOr = (state: MembershipState, entry: MembershipEntry, receipts: readonly Receipt[]): Promise<MembershipState> =>
+  effectOf(state, entry, receipts).then(
+    effect => effect.state,
+    (error: unknown) => {
+      if (!isExchangeError(error)) throw error
+      return state
+    },
+  )
 
 const effectOf = (state: MembershipState, entry: MembershipEntry, receipts: readonly Receipt[]): Promise<Effect> => {
   const { act } = entry.claims
@@ -126,6 +179,11 @@ export async function takeEntries(
   const outcomes: Outcome[] = []
   const waiting: string[] = []
   let current = state
+  // What a replacement of stolen keys vouches for is known before the entries themselves are judged.
+  for (const entry of entries.filter(one => replacementIn(one) !== null && state.tokens[one.claims.seq - 1] !== one.token)) {
+    const outcome = await applyEntry(current, entry, options.receipts).catch((): null => null)
+    if (outcome?.kind === 'gap') current = outcome.state
+  }
   for (const entry of entries) {
     try {
       const outcome = await applyEntry(current, entry, options.receipts)

@@ -23,11 +23,10 @@ export type MembershipEntry = {
   readonly parsed: ParsedToken
 }
 
-/** Where the next entry goes: `head` is the token of the last one, null before the founding. */
-export async function sealEntry(
-  act: MembershipAct,
-  { fed, seq, head, signer, now }: { fed: string; seq: number; head: string | null; signer: Signer; now: Date },
-): Promise<string> {
+type Place = { readonly fed: string; readonly seq: number; readonly head: string | null; readonly now: Date }
+
+/** What is signed. `head` is the token of the entry before, null before the founding. */
+export function entryClaims(act: MembershipAct, { fed, seq, head, now }: Place): object {
   const { act: name, ...rest } = act
   const place = {
     fed,
@@ -36,8 +35,11 @@ export async function sealEntry(
     ...(head === null ? {} : { prv: tokenDigest(head) }),
     iat: Math.floor(now.getTime() / 1000),
   }
-  return signer.sign('membership', { ...place, act: name, ...rest })
+  return { ...place, act: name, ...rest }
 }
+
+export const sealEntry = (act: MembershipAct, { signer, ...place }: Place & { readonly signer: Signer }): Promise<string> =>
+  signer.sign('membership', entryClaims(act, place))
 
 /** @throws TOKEN_*; FEDERATION_FOREIGN where `fed` is given */
 export function openEntry(token: string, fed: string | null): MembershipEntry {

@@ -55,6 +55,10 @@ export const keyState = ({ activeFrom, retiredAt }: RegisteredKey): KeyState =>
   retiredAt !== null ? 'retired' : activeFrom === null ? 'announced' : 'active'
 export const activeKeys = (ring: KeyRing): RegisteredKey[] => ring.keys.filter(key => keyState(key) === 'active')
 
+/** The key that was activated last and still signs: a ring always has one. */
+export const newestKey = (ring: KeyRing): RegisteredKey =>
+  activeKeys(ring).reduce((best, key) => ((key.activeFrom ?? 0) >= (best.activeFrom ?? 0) ? key : best))
+
 /** What a signer changes about its own keys. */
 export type KeyChange = {
   readonly n: number
@@ -63,6 +67,8 @@ export type KeyChange = {
   readonly retire?: readonly { readonly kid: string; readonly closings: readonly WireClosing[] }[]
   readonly stolen?: true
   readonly enc?: KeyJwk
+  /** the next key at the broker */
+  readonly nkey?: string
   readonly recovery?: KeyJwk
   readonly proofs?: readonly string[]
 }
@@ -130,11 +136,14 @@ export async function verificationKey(jwk: KeyJwk): Promise<VerificationKey> {
   return { alg: row.alg, key }
 }
 
+/** Whether a key is for one of the algorithms of a policy. */
+export const isAccepted = ({ crv }: Pick<KeyJwk, 'crv'>, algorithms: readonly string[]): boolean =>
+  algorithms.some(name => algorithmRow(name)?.crv === crv)
+
 /** @throws KEY_INVALID, TOKEN_ALGORITHM_REFUSED if the federation's policy does not accept the key's algorithm */
 export async function checkSigningKey(jwk: KeyJwk, algorithms: readonly string[]): Promise<string> {
   const { alg } = await verificationKey(jwk)
-  const accepted = algorithms.some(name => algorithmRow(name)?.crv === jwk.crv)
-  if (!accepted)
+  if (!isAccepted(jwk, algorithms))
     throw new ExchangeError('TOKEN_ALGORITHM_REFUSED', `expected a key for one of ${algorithms.join(', ')}, got ${alg}`)
   return alg
 }

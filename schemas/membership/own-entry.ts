@@ -9,6 +9,7 @@ import { isExchangeError } from '../errors.ts'
 import { type AllianceConsent, openAllianceConsent, openJoin, openKeys } from './consents.ts'
 import { type MembershipEntry, openEntry } from './entries.ts'
 import { isSignedBy } from './registrations.ts'
+import { commonEntries } from './replacement.ts'
 import type { MembershipState } from './state.ts'
 
 export type ForeignChange = {
@@ -33,7 +34,7 @@ export async function foreignChangesOf(
   own: ReadonlySet<Digest>,
 ): Promise<ForeignChange[]> {
   const found: ForeignChange[] = []
-  for (const token of after.tokens.slice(before.position)) {
+  for (const token of after.tokens.slice(commonEntries(before, after))) {
     const entry = openEntry(token, after.fed)
     const by = await whoseDoing(code, entry, after, own)
     if (by !== null) found.push({ seq: entry.claims.seq, act: entry.claims.act, by, alarm: by !== 'hub', proof: token })

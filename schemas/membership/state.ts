@@ -20,7 +20,9 @@ export type MemberState = {
   readonly territory: readonly string[]
   readonly platforms: readonly string[]
   readonly base: string | null
+  /** its key at the broker, and those that it had before */
   readonly nkey: string
+  readonly formerNkeys: readonly string[]
   /** position of its first admission */
   readonly admittedAt: number
   readonly standing: Standing
@@ -53,6 +55,10 @@ export type MembershipState = {
   readonly position: number
   /** every entry, by position from 1 */
   readonly tokens: readonly string[]
+  /** the state at each position before this one, from 0 on, without its entries: what a replacement of stolen keys goes back to */
+  readonly past: readonly MembershipState[]
+  /** digests that a replacement vouches for, until it is reached: at these positions nothing else is taken */
+  readonly vouched: ReadonlyMap<number, string>
   readonly base: string
   readonly policy: Policy
   readonly edition: string
@@ -67,12 +73,16 @@ export type MembershipState = {
 export type Conviction = { readonly whom: 'hub'; readonly statements: readonly [string, string]; readonly reason: string }
 
 export type Outcome =
-  /** `convictions`: it took effect, and speaks against the hub all the same (a suspension below a receipt) */
+  /**
+   * `convictions`: it took effect, and speaks against the hub all the same (a suspension below a receipt). A replacement of stolen keys
+   * takes the effect of `voided` positions, and drops entries that stood past the chain that it vouches for.
+   */
   | {
       readonly kind: 'applied'
       readonly state: MembershipState
       readonly entry: MembershipEntry
       readonly convictions: readonly Conviction[]
+      readonly voided?: readonly number[]
     }
   /** the position is taken, nothing else changed; `about` is the member that it would have changed */
   | {
@@ -83,7 +93,7 @@ export type Outcome =
       readonly about: string | null
     }
   | { readonly kind: 'duplicate'; readonly state: MembershipState; readonly entry: MembershipEntry }
-  /** entries from `from` on are missing; nothing changed */
+  /** entries from `from` on are missing; nothing changed, but that a replacement of stolen keys drops what a thief put there */
   | {
       readonly kind: 'gap'
       readonly state: MembershipState
@@ -109,6 +119,8 @@ export const emptyState = ({ fed, anchor }: { readonly fed: string; readonly anc
   anchored: false,
   position: 0,
   tokens: [],
+  past: [],
+  vouched: new Map(),
   base: '',
   policy: { algorithms: [], approvals: 2 },
   edition: '',

@@ -36,7 +36,7 @@ describe('the guard', () => {
   const never = () => Promise.reject(new Error('not asked'))
   const guard = createGuard({
     authenticate: never,
-    audit: { append: never, appendIn: never, last: never, written: () => null, [Symbol.asyncDispose]: never },
+    audit: { append: never, appendIn: never, last: never, written: () => null, onWritten() {}, [Symbol.asyncDispose]: never },
     duties: { held: never, heldIn: never, take: never },
     pseudonyms: { person: String, key: String, deal: String, request: String },
     clock: () => new Date(0),

@@ -14,6 +14,7 @@ import { type AuditLog, openAuditLog } from '../../audit/log.ts'
 import { type Pseudonyms, readPseudonyms } from '../../audit/pseudonyms.ts'
 import { addAuditRoutes } from '../../audit/routes.ts'
 import type { AuditTables } from '../../audit/tables.ts'
+import { openAuditWitness } from '../../audit/witness.ts'
 import { readOperator } from '../operator.ts'
 import { openClientRegistry, registerFromFile } from './client-registry.ts'
 import { createGuard, type Guard } from './guard.ts'
@@ -63,7 +64,8 @@ export async function openAccess(options: {
   if (options.clientsFile !== undefined) await registerFromFile(db, options.clientsFile)
   const tokens = undo.use(await startTokenServer({ db, clients, issuer: issuerOf(fed, program), clock }))
   const audit = undo.use(openAuditLog(auditDb))
-  const heads = undo.use(startHeadSigner({ db: auditDb, log: audit, fed, origin: program, signer, clock, failed }))
+  const witness = openAuditWitness(options.dataDir)
+  const heads = undo.use(startHeadSigner({ db: auditDb, log: audit, fed, origin: program, signer, witness, clock, failed }))
   const duties = openDuties(auditDb)
 
   const ofClient = async (token: string): Promise<Subject> => {
@@ -107,7 +109,7 @@ export async function openAccess(options: {
     trouble: heads.trouble,
     addRoutes(server) {
       addAccessRoutes(server, { db: options.db, clients, tokens, audit, pseudonyms, clock })
-      addAuditRoutes(server, { db: auditDb, signer: heads, origin: program })
+      addAuditRoutes(server, { db: auditDb, signer: heads, witness, origin: program })
     },
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   }
